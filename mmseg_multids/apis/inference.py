@@ -1,0 +1,96 @@
+"""Predicting images with a trained model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmseg.apis
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+
+from ..models import UNIFIED, MultiDatasetSegmentor
+
+#: Transforms of a test pipeline that images without labels do not need.
+_LABELS = ('LoadAnnotations', 'LoadLabelMap')
+_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray', 'RenderToyWorld')
+
+
+def init_model(config: str | Path | Config, checkpoint: str | None = None,
+               device: str | None = None,
+               cfg_options: dict | None = None) -> MultiDatasetSegmentor:
+    """Build a model from a config and load its weights.
+
+    Args:
+        config: Config or its file.
+        checkpoint: Checkpoint file; without one the weights are random.
+        device: Default: the GPU if there is one, else the CPU.
+        cfg_options: Keys of the config to override.
+
+    Raises:
+        ValueError: The checkpoint was trained for another label space; the differences are listed.
+    """
+    if device is None:
+        device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    return mmseg.apis.init_model(config, checkpoint, device=device, cfg_options=cfg_options)
+
+
+def inference(model: MultiDatasetSegmentor,
+              images: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+              dataset: str | None = None, label_space: str | None = None):
+    """Segment one image or several.
+
+    Args:
+        model: A model of :func:`init_model`.
+        images: A file, an array [H, W, 3] (uint8, BGR as OpenCV reads it), or a sequence of them.
+        dataset: Which dataset's classes to predict, or ``'unified'`` for all nodes. May be left out
+            where the model has one dataset.
+        label_space: Predict in another dataset's classes than those of ``dataset``, or
+            ``'unified'``; ``dataset`` then still says where the images come from.
+
+    Returns:
+        A data sample, or a list of them for a sequence: ``pred_sem_seg.data`` [1, H, W] holds class
+        ids, ``seg_logits.data`` [K, H, W] their logits, at the images' sizes. Names of the classes:
+        ``model.label_space.space(dataset).classes``, or ``model.label_space.nodes``.
+
+    Raises:
+        ValueError: Unknown dataset (the known ones are listed), or none named where there are
+            several.
+        FileNotFoundError: An image does not exist.
+    """
+    known = model.label_space.datasets
+    if dataset is None:
+        if len(known) > 1:
+            raise ValueError('name the dataset whose classes to predict: one of '
+                             f'{", ".join(known)}, or {UNIFIED!r}')
+        dataset = known[0]
+    for name in (dataset, label_space):
+        if name is not None and name not in (*known, UNIFIED):
+            raise ValueError(f'unknown dataset {name!r}; known: {", ".join(known)}, {UNIFIED}')
+    target = label_space or dataset
+    single = isinstance(images, (str, Path, np.ndarray))
+    results = [_predict(model, image, None if dataset == UNIFIED else dataset, target)
+               for image in ([images] if single else images)]
+    return results[0] if single else results
+
+
+def _predict(model: MultiDatasetSegmentor, image: str | Path | np.ndarray, dataset: str | None,
+             target: str):
+    if isinstance(image, np.ndarray):
+        loader, info = {'type': 'LoadImageFromNDArray'}, {'img': image}
+    else:
+        if not Path(image).is_file():
+            raise FileNotFoundError(f'image {image} does not exist')
+        loader, info = {'type': 'LoadImageFromFile'}, {'img_path': str(image)}
+    steps = [copy.deepcopy(step) for step in model.cfg.test_pipeline
+             if step['type'] not in (*_LABELS, *_LOADERS)]
+    data = Compose([loader, *steps])(info)
+    metainfo = {'label_space': target}
+    if dataset is not None:
+        metainfo['dataset'] = dataset
+    data['data_samples'].set_metainfo(metainfo)
+    with torch.no_grad():
+        return model.test_step(pseudo_collate([data]))[0]

@@ -1,0 +1,34 @@
+"""Where samples come from."""
+
+from .metainfo import label_space_from_cfg, label_spaces_from_cfg
+from .multi_dataset import MultiDataset
+from .plans import SamplePlan, build_plan
+from .realbench import (
+    CamVid11Dataset,
+    LabelMeFacade8Dataset,
+    MumbaiAerial6Dataset,
+    Ycor8Dataset,
+)
+from .request import SampleRequest
+from .sampler import MultiDatasetSampler
+from .toyworld import RenderToyWorld, ToyWorldDataset
+from .transforms import LoadLabelMap, PlannedCrop, RandomScale
+
+__all__ = [
+    'CamVid11Dataset',
+    'LabelMeFacade8Dataset',
+    'LoadLabelMap',
+    'MultiDataset',
+    'MultiDatasetSampler',
+    'MumbaiAerial6Dataset',
+    'PlannedCrop',
+    'RandomScale',
+    'RenderToyWorld',
+    'SamplePlan',
+    'SampleRequest',
+    'ToyWorldDataset',
+    'Ycor8Dataset',
+    'build_plan',
+    'label_space_from_cfg',
+    'label_spaces_from_cfg',
+]

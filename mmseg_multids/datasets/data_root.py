@@ -1,0 +1,33 @@
+"""Finding a dataset's folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: Environment variable that names the folder in which all datasets lie.
+DATA_ROOT_VARIABLE = 'MULTIDS_DATA_ROOT'
+
+
+def resolve_data_root(data_root: str | os.PathLike) -> str:
+    """Return the folder of a dataset.
+
+    A relative path is looked for in ``$MULTIDS_DATA_ROOT``, then in ``data/``, then as it is; an
+    absolute path is taken as it is.
+
+    Raises:
+        FileNotFoundError: None of them is a folder; all are listed.
+    """
+    path = Path(data_root)
+    root = os.environ.get(DATA_ROOT_VARIABLE)
+    candidates = [path]
+    if not path.is_absolute():
+        candidates = ([Path(root) / path] if root else []) + [Path('data') / path, path]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return str(candidate)
+    looked = ', '.join(str(c.absolute()) for c in candidates)
+    unset = '' if root else f' ({DATA_ROOT_VARIABLE} is not set)'
+    raise FileNotFoundError(
+        f'no folder for data_root={str(data_root)!r}: looked for {looked}{unset}. Set '
+        f'{DATA_ROOT_VARIABLE} to the folder that holds {path.name!r}, or link it as data/{path}')

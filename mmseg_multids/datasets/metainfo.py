@@ -1,0 +1,90 @@
+"""Class lists of datasets, without their data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..label_spaces import LabelSpace
+from ..registry import DATASETS
+
+#: Names with a meaning of their own in predictions and metrics.
+RESERVED_NAMES = ('unified', 'mean', 'harmonic')
+
+#: The largest class id that 8-bit label maps hold beside the ignore index 255 is 254.
+MAX_CLASSES = 255
+
+
+def label_space_from_cfg(entry: dict) -> LabelSpace:
+    """Return the label space of a dataset entry; no data is needed.
+
+    Classes and palette come from the entry's ``metainfo``, else from the dataset class's
+    ``metainfo_from_cfg(entry)`` where it has one, else from its ``METAINFO``.
+
+    Raises:
+        ValueError: The entry has no name or type, the type is not registered, or no classes are
+            found.
+    """
+    name = entry.get('name')
+    if not name:
+        raise ValueError(f'a dataset entry needs a `name`, got {dict(entry)}')
+    dataset_type = entry.get('type')
+    cls = DATASETS.get(dataset_type) if isinstance(dataset_type, str) else dataset_type
+    if cls is None:
+        raise ValueError(f'dataset {name}: type {dataset_type!r} is not registered in '
+                         "MMSegmentation's DATASETS")
+    if hasattr(cls, 'metainfo_from_cfg'):
+        metainfo = dict(cls.metainfo_from_cfg(entry))
+    else:
+        metainfo = dict(getattr(cls, 'METAINFO', {}))
+    own = dict(entry.get('metainfo') or {})
+    if 'classes' in own and list(own['classes']) != list(metainfo.get('classes', ())):
+        # As MMSegmentation does: a subset of the classes takes its colours along.
+        colours = dict(zip(metainfo.get('classes', ()), metainfo.get('palette', ())))
+        palette = [colours.get(c) for c in own['classes']]
+        metainfo['palette'] = None if None in palette else palette
+    metainfo.update(own)
+    if not metainfo.get('classes'):
+        raise ValueError(f'dataset {name}: {cls.__name__} has no classes in its METAINFO; give '
+                         "metainfo=dict(classes=[...]) in the entry")
+    return LabelSpace(name, metainfo['classes'], metainfo.get('palette') or None)
+
+
+def label_spaces_from_cfg(entries: Sequence[dict]) -> list[LabelSpace]:
+    """Return the label spaces of the datasets in a mix, checked.
+
+    Raises:
+        ValueError: No dataset, two of one name, a name that cannot be part of a metric's key, a
+            dataset of one class, or one of more classes than 8-bit label maps hold.
+    """
+    if not entries:
+        raise ValueError('the list of datasets is empty')
+    spaces = [label_space_from_cfg(entry) for entry in entries]
+    names = [space.name for space in spaces]
+    for space in spaces:
+        check_dataset_name(space.name)
+        if names.count(space.name) > 1:
+            raise ValueError(f'dataset {space.name!r} is named {names.count(space.name)} times; '
+                             'names must be unique')
+        if space.num_classes < 2:
+            raise ValueError(f'dataset {space.name!r} has one class ({space.classes[0]!r}); '
+                             'datasets of one class are not supported, add a background class')
+        if space.num_classes > MAX_CLASSES:
+            raise ValueError(f'dataset {space.name!r} has {space.num_classes} classes; at most '
+                             f'{MAX_CLASSES} fit beside the ignore index 255')
+    return spaces
+
+
+def check_dataset_name(name: str) -> None:
+    """Refuse names that cannot be part of a metric's key or of a file's path.
+
+    Raises:
+        ValueError: Why the name does not do.
+    """
+    if not re.fullmatch(r'[A-Za-z0-9_-]+', name):
+        raise ValueError(f'dataset name {name!r}: only letters, digits, `_` and `-` are allowed')
+    if name in RESERVED_NAMES:
+        raise ValueError(f'dataset name {name!r} is reserved ({", ".join(RESERVED_NAMES)})')
+    if 'loss' in name.lower():
+        raise ValueError(f"dataset name {name!r} contains 'loss': MMEngine adds up every logged "
+                         'value whose key contains that word; choose another name')

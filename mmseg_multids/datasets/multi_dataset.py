@@ -1,0 +1,245 @@
+"""Several datasets as one, each with its own pipeline and label space."""
+
+from __future__ import annotations
+
+import copy
+import random
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import PurePath
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+
+from ..registry import DATASETS
+from .data_root import resolve_data_root
+from .metainfo import label_spaces_from_cfg
+from .request import SampleRequest
+
+_MAX_REFETCH = 100
+
+
+@DATASETS.register_module()
+class MultiDataset(torch.utils.data.Dataset):
+    """Several segmentation datasets, each with its own pipeline.
+
+    An item is asked for by a :class:`SampleRequest` (training: the sampler decides everything,
+    the pipeline runs under the request's seed and the process's random states stay untouched) or by
+    an int over the concatenation (validation). The dataset's name is stamped into the sample's
+    metainfo after the pipeline. Labels keep the dataset's own ids.
+
+    Args:
+        datasets: Entries such as ``dict(name='camvid11', type='CamVid11Dataset', data_root=...,
+            splits=dict(train=dict(...), val=dict(...)))``. An entry without ``splits`` is a plain
+            dataset config plus ``name``. A relative ``data_root`` is looked for by
+            :func:`resolve_data_root`.
+        split: Which of the ``splits`` to build.
+        pipeline: Pipeline of the entries that have none; each gets transforms of its own.
+        test_mode: Passed on to the datasets.
+        lazy_init: Build without reading the datasets; ``full_init`` is called by the runner.
+
+    Raises:
+        ValueError: As :func:`label_spaces_from_cfg`; an unknown split; an empty dataset.
+        FileNotFoundError: A dataset's folder is missing.
+
+    Example:
+        >>> train_dataloader = dict(
+        ...     batch_size=8,
+        ...     sampler=dict(type='MultiDatasetSampler', plan=dict(type='mixed')),
+        ...     dataset=dict(type='MultiDataset', datasets=datasets, split='train',
+        ...                  pipeline=train_pipeline))
+    """
+
+    def __init__(self, datasets: Sequence[dict], split: str | None = None,
+                 pipeline: Sequence[dict] | None = None, test_mode: bool = False,
+                 lazy_init: bool = False) -> None:
+        self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
+        self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
+                         for entry in datasets}
+        self._test_mode = test_mode
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """Read the lists of images."""
+        if self._fully_initialized:
+            return
+        for name, dataset in self.datasets.items():
+            try:
+                dataset.full_init()
+                empty = len(dataset) == 0
+            except ValueError:
+                empty = getattr(dataset, 'data_list', None) == []  # MMEngine cannot store it
+                if not empty:
+                    raise
+            if empty:
+                raise ValueError(
+                    f'dataset {name!r} is empty; no image in '
+                    f'{getattr(dataset, "data_prefix", {}).get("img_path")!r} with suffix '
+                    f'{getattr(dataset, "img_suffix", None)!r}')
+        self._offsets = [0, *accumulate(self.sizes.values())]
+        self._fully_initialized = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the datasets."""
+        return tuple(self.datasets)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of images of each dataset."""
+        return {name: len(dataset) for name, dataset in self.datasets.items()}
+
+    @property
+    def metainfo(self) -> dict:
+        """Classes and palettes in plain Python types.
+
+        ``datasets`` has those of each dataset. The top-level ``classes`` are the dataset's own
+        where there is one, else ``dataset/class``.
+        """
+        if len(self.spaces) == 1:
+            classes = [c for space in self.spaces.values() for c in space.classes]
+        else:
+            classes = [f'{name}/{c}' for name, space in self.spaces.items() for c in space.classes]
+        datasets = {name: {'classes': list(space.classes),
+                           'palette': [list(colour) for colour in space.palette]}
+                    for name, space in self.spaces.items()}
+        palette = [list(colour) for meta in datasets.values() for colour in meta['palette']]
+        return {'classes': classes, 'palette': palette, 'datasets': datasets}
+
+    def __len__(self) -> int:
+        return self._offsets[-1]
+
+    def locate(self, index: int) -> tuple[str, int]:
+        """Return dataset and position of the ``index``-th image of the concatenation."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'index {index} is out of range for {len(self)} images')
+        index %= len(self)
+        which = bisect_right(self._offsets, index) - 1
+        return self.names[which], index - self._offsets[which]
+
+    def get_data_info(self, index: int) -> dict:
+        """Return paths and the like of the ``index``-th image, without running a pipeline."""
+        name, position = self.locate(index)
+        return {**self.datasets[name].get_data_info(position), 'dataset': name}
+
+    def __getitem__(self, item: int | SampleRequest) -> dict:
+        """Return one sample, ``{'inputs': ..., 'data_samples': ...}``.
+
+        Raises:
+            ValueError: An image or label map cannot be read, or holds an id that the dataset does
+                not have; dataset and file are named.
+        """
+        if isinstance(item, SampleRequest):
+            if item.dataset not in self.datasets:
+                raise ValueError(f'unknown dataset {item.dataset!r}; known: '
+                                 f'{", ".join(self.names)}')
+            with seeded(item.seed):
+                return self._prepare(item.dataset, item.index, item)
+        return self._prepare(*self.locate(int(item)), None)
+
+    def _prepare(self, name: str, index: int, request: SampleRequest | None) -> dict:
+        dataset = self.datasets[name]
+        for _ in range(_MAX_REFETCH):
+            info = dataset.get_data_info(index)
+            if request is not None and request.crop_size is not None:
+                info['crop_size'] = tuple(request.crop_size)
+            if request is not None and request.centre is not None:
+                info['centre'] = tuple(request.centre)
+            try:
+                data = dataset.pipeline(info)
+            except Exception as error:
+                raise ValueError(
+                    f'dataset {name}, image {index}: {info.get("img_path")} with label map '
+                    f'{info.get("seg_map_path")} could not be prepared: '
+                    f'{type(error).__name__}: {error}') from error
+            if data is not None:
+                self._finish(data, name, index, info)
+                return data
+            if self._test_mode or request is None:
+                break
+            # As in MMEngine: a pipeline may decline an image, then another one takes its place.
+            index = np.random.randint(len(dataset))
+        raise ValueError(f'dataset {name}: the pipeline returned None for {info.get("img_path")}')
+
+    def _finish(self, data: dict, name: str, index: int, info: dict) -> None:
+        samples = data.get('data_samples')
+        stamp = {'dataset': name, 'sample_name': self._sample_name(name, index, info)}
+        for sample in samples if isinstance(samples, (list, tuple)) else [samples]:
+            if sample is None:
+                continue
+            sample.set_metainfo(stamp)
+            if 'gt_sem_seg' in sample:
+                self._check_labels(sample.gt_sem_seg.data, name, info)
+
+    def _sample_name(self, name: str, index: int, info: dict) -> str:
+        path = info.get('img_path')
+        if not path:
+            return str(index)
+        folder = getattr(self.datasets[name], 'data_prefix', {}).get('img_path')
+        path = PurePath(path)
+        if folder and PurePath(folder) in path.parents:
+            path = path.relative_to(folder)
+        elif path.is_absolute():
+            path = PurePath(path.name)
+        return path.with_suffix('').as_posix()
+
+    def _check_labels(self, labels: torch.Tensor, name: str, info: dict) -> None:
+        num_classes = self.spaces[name].num_classes
+        ignore_index = getattr(self.datasets[name], 'ignore_index', 255)
+        array = labels.numpy()
+        if array.size == 0 or array.max() < num_classes and array.min() >= 0:
+            return
+        wrong = array[((array >= num_classes) | (array < 0)) & (array != ignore_index)]
+        if wrong.size:
+            raise ValueError(
+                f'dataset {name}: label map {info.get("seg_map_path")} holds the id '
+                f'{int(wrong[0])}; allowed are 0 to {num_classes - 1} and {ignore_index} (ignore)')
+
+
+def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
+                 test_mode: bool) -> torch.utils.data.Dataset:
+    cfg = copy.deepcopy(dict(entry))
+    name = cfg.pop('name')
+    splits = cfg.pop('splits', None)
+    if splits is not None:
+        if split not in splits:
+            raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}')
+        cfg.update(copy.deepcopy(dict(splits[split])))
+    if cfg.get('data_root') is not None:
+        try:
+            cfg['data_root'] = resolve_data_root(cfg['data_root'])
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'dataset {name!r}: {error}') from None
+    if 'pipeline' not in cfg:
+        if pipeline is None:
+            raise ValueError(f'dataset {name!r} has no pipeline, and MultiDataset was given none')
+        cfg['pipeline'] = copy.deepcopy(list(pipeline))
+    cfg.update(test_mode=test_mode, lazy_init=True)
+    dataset = DATASETS.build(cfg)
+    if not isinstance(dataset.pipeline, Compose):
+        raise ValueError(f'dataset {name!r}: {type(dataset).__name__} has no MMEngine pipeline')
+    return dataset
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block under a seed and leave the process's random states as they were.
+
+    Python's, numpy's and torch's CPU generators are covered. ``torch.manual_seed`` is avoided: it
+    also queues a seed for CUDA, with a formatted stack trace, on every call.
+    """
+    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    try:
+        random.seed(seed)
+        np.random.seed([seed & 0xffffffff, seed >> 32])
+        torch.default_generator.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.default_generator.set_state(states[2])

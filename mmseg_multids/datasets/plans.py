@@ -1,0 +1,217 @@
+"""Sample plans: which dataset and which image stands at which position.
+
+All plans are one mechanism. A plan is a block of slots that repeats; in a block, dataset d owns
+``quota[d]`` slots. The order of the slots is fixed (``alternate``, ``mixed``) or permuted anew in
+each block (``concat``, ``ratio``). The i-th slot of d in block t is draw ``t * quota[d] + i`` of
+that rank; draws of all ranks together walk through permutations of d's images, one per epoch of d.
+
+So every rank draws the same datasets at the same step but different images, every image of a
+dataset comes in each of its epochs (once, but for filling up the ranks), and any position is
+computed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import gcd
+
+from .randomness import mix, permuted
+from .request import SampleRequest
+
+_ORDER, _IMAGES, _SAMPLE = 1, 2, 3  # streams of random numbers that must not be related
+
+
+class SamplePlan:
+    """A repeating block of slots, each owned by a dataset.
+
+    Args:
+        sizes: Number of images of each dataset.
+        slots: Runs of slots ``[(dataset, length), ...]`` in the order of the block.
+        shuffle: Permute the slots anew in each block.
+        crop_size: Height and width put into each request.
+
+    Raises:
+        ValueError: A dataset is empty, or owns no slot.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], slots: Sequence[tuple[str, int]],
+                 shuffle: bool, crop_size: tuple[int, int] | None = None) -> None:
+        self.sizes = dict(sizes)
+        self.shuffle = shuffle
+        self.crop_size = None if crop_size is None else tuple(crop_size)
+        self._names = tuple(self.sizes)
+        self.quota = {name: 0 for name in self._names}
+        #: (first slot, dataset, number of the dataset's slots before it in the block)
+        self._runs: list[tuple[int, str, int]] = []
+        self.period = 0
+        for name, length in slots:
+            self._runs.append((self.period, name, self.quota[name]))
+            self.quota[name] += length
+            self.period += length
+        empty = [name for name, size in self.sizes.items() if size < 1]
+        if empty:
+            raise ValueError(f'dataset {empty[0]!r} is empty; sizes: {self.sizes}')
+        without = [name for name, quota in self.quota.items() if quota < 1]
+        if without:
+            raise ValueError(f'dataset {without[0]!r} gets no sample; samples per block: '
+                             f'{self.quota}, sizes: {self.sizes}')
+
+    def slot(self, position: int, seed: int) -> tuple[str, int]:
+        """Return the dataset at a position, and how many samples of it a rank has drawn before.
+
+        For shuffled plans the count follows the unshuffled order of the block: it is unique, but
+        does not grow with the position within a block.
+        """
+        block, offset = divmod(position, self.period)
+        if self.shuffle:
+            offset = permuted(offset, self.period, mix(seed, _ORDER, block))
+        low, high = 0, len(self._runs)
+        while high - low > 1:  # the last run that begins at or before the slot
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._runs[middle][0] <= offset else (low, middle)
+        start, name, before = self._runs[low]
+        return name, block * self.quota[name] + before + offset - start
+
+    def request(self, position: int, rank: int, world_size: int, seed: int) -> SampleRequest:
+        """Return the sample at a position of a rank's stream: a pure function of its arguments.
+
+        Args:
+            position: Number of samples that the rank has drawn before.
+            rank: This process.
+            world_size: Number of processes.
+            seed: Seed of the run, the same on all ranks.
+        """
+        name, draw = self.slot(position, seed)
+        size = self.sizes[name]
+        # An epoch is as many draws as all ranks need to see every image. Where the ranks do not
+        # divide the images, its last draws begin anew, so that ranks never share an image.
+        epoch, step = divmod(draw, -(-size // world_size))
+        place = (step * world_size + rank) % size
+        key = mix(seed, _IMAGES, self._names.index(name), epoch)
+        return SampleRequest(dataset=name, index=permuted(place, size, key),
+                             seed=mix(seed, _SAMPLE, rank, position) >> 1,
+                             crop_size=self.crop_size)
+
+
+def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
+               crop_size: tuple[int, int] | None = None) -> SamplePlan:
+    """Build a plan from a config.
+
+    Args:
+        cfg: ``dict(type=...)`` with one of
+
+            - ``alternate``: one dataset per batch. ``counts={name: batches per cycle}``; or
+              ``first=name, interval=t``: t batches of one and one batch of each other (CDCL,
+              section 3.2.3). Default: one batch of each.
+            - ``mixed``: images of every dataset in each batch, as contiguous groups.
+              ``counts={name: images per batch}``, or ``alpha``: proportional to size^alpha.
+              Default: as equal as possible.
+            - ``concat``: uniform over the union of all images.
+            - ``ratio``: shuffled, ``ratio={name: weight}`` or ``alpha``: proportional to
+            size^alpha.
+        sizes: Number of images of each dataset.
+        batch_size: Images per batch and rank; ``concat`` and ``ratio`` need none.
+        crop_size: Put into every request.
+
+    Raises:
+        ValueError: Unknown type, argument or dataset; a quota of zero; a batch that is too small;
+            no batch size where one is needed.
+    """
+    arguments = dict(cfg)
+    kind = arguments.pop('type', None)
+    builders = {'alternate': _alternate, 'mixed': _mixed, 'concat': _concat, 'ratio': _ratio}
+    if kind not in builders:
+        raise ValueError(f'unknown plan {kind!r}; allowed: {", ".join(builders)}')
+    if kind in ('alternate', 'mixed') and batch_size is None:
+        raise ValueError(f'plan {kind!r} needs the batch size: train with MultiDatasetTrainLoop, '
+                         'which takes it from the loader, or give the sampler batch_size=...')
+    try:
+        slots, shuffle = builders[kind](dict(sizes), batch_size, **arguments)
+    except TypeError as error:
+        raise ValueError(f'plan {kind!r}: {error}') from None
+    return SamplePlan(sizes, slots, shuffle, crop_size)
+
+
+def _alternate(sizes, batch_size, counts=None, first=None, interval=None):
+    if counts is not None and (first is not None or interval is not None):
+        raise ValueError("plan 'alternate': give counts, or first and interval")
+    if interval is not None:
+        _refuse_unknown([first], sizes, 'first')
+        counts = {name: interval if name == first else 1 for name in sizes}
+        order = [first, *(name for name in sizes if name != first)]
+    else:
+        _refuse_unknown(counts or {}, sizes, 'counts')
+        counts = {name: (counts or {}).get(name, 1) for name in sizes}
+        order = list(sizes)
+    _refuse_fractions(counts, sizes)
+    return [(name, counts[name] * batch_size) for name in order], False
+
+
+def _mixed(sizes, batch_size, counts=None, alpha=None):
+    if counts is not None:
+        _refuse_unknown(counts, sizes, 'counts')
+        counts = {name: counts.get(name, 0) for name in sizes}
+        _refuse_fractions(counts, sizes)
+        if sum(counts.values()) != batch_size:
+            raise ValueError(f"plan 'mixed': counts {counts} add up to {sum(counts.values())}, the "
+                             f'batch size is {batch_size}')
+    else:
+        weights = {name: Fraction(size ** (alpha or 0.0)) for name, size in sizes.items()}
+        counts = _apportion(weights, batch_size, sizes)
+    return list(counts.items()), False
+
+
+def _concat(sizes, batch_size):
+    return list(sizes.items()), True
+
+
+def _ratio(sizes, batch_size, ratio=None, alpha=None):
+    if (ratio is None) == (alpha is None):
+        raise ValueError("plan 'ratio': give ratio={name: weight} or alpha")
+    if ratio is None:
+        weights = {name: Fraction(float(size) ** alpha) for name, size in sizes.items()}
+        # Long enough that rounding to whole slots changes no share by more than a thousandth.
+        return list(_apportion(weights, 1000 * len(sizes), sizes).items()), True
+    _refuse_unknown(ratio, sizes, 'ratio')
+    weights = {name: Fraction(str(ratio.get(name, 0))) for name in sizes}
+    if min(weights.values()) <= 0:
+        raise ValueError(f"plan 'ratio': every dataset needs a weight above 0, got {ratio}; "
+                         f'sizes: {sizes}')
+    scale = 1
+    for weight in weights.values():
+        scale = scale * weight.denominator // gcd(scale, weight.denominator)
+    quotas = {name: int(weight * scale) for name, weight in weights.items()}
+    common = gcd(*quotas.values())
+    return [(name, quota // common) for name, quota in quotas.items()], True
+
+
+def _apportion(weights, total, sizes):
+    """Share ``total`` slots by largest remainder; every dataset must get one."""
+    whole = sum(weights.values())
+    exact = {name: weight * total / whole for name, weight in weights.items()}
+    counts = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
+    for name in by_remainder[:total - sum(counts.values())]:
+        counts[name] += 1
+    _refuse_fractions(counts, sizes, weights, total)
+    return counts
+
+
+def _refuse_fractions(counts, sizes, weights=None, total=None):
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            shares = ''
+            if weights is not None:
+                rounded = {n: round(float(w), 3) for n, w in weights.items()}
+                shares = f'; {total} slots, weights: {rounded}'
+            raise ValueError(f'dataset {name!r} would get {count} samples of {counts}; whole '
+                             f'numbers above 0 are needed (sizes: {sizes}{shares}). Use a larger '
+                             'batch, or give the counts')
+
+
+def _refuse_unknown(names, sizes, argument):
+    unknown = [name for name in names if name not in sizes]
+    if unknown:
+        raise ValueError(f'{argument} names {unknown[0]!r}, which is not in the mix; known: '
+                         f'{", ".join(sizes)}')

@@ -1,0 +1,107 @@
+"""The sampler that turns a plan into requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from ..registry import DATA_SAMPLERS
+from .multi_dataset import MultiDataset
+from .plans import SamplePlan, build_plan
+from .request import SampleRequest
+
+
+@DATA_SAMPLERS.register_module()
+class MultiDatasetSampler(Sampler):
+    """Yield a :class:`SampleRequest` per sample: a pure function of plan, seed, rank, position.
+
+    Samples are therefore the same for any number of workers and after a resume.
+
+    Args:
+        dataset: The :class:`MultiDataset`; given by the runner.
+        seed: Seed, the same on all ranks; given by the runner. Default: drawn on rank 0.
+        plan: See :func:`build_plan`.
+        batch_size: Images per batch and rank. Default: taken from the loader by
+            ``MultiDatasetTrainLoop``.
+        crop_size: Height and width of the crops; see ``PlannedCrop``.
+        epoch_batches: Batches per pass, for epoch-based loops. Default: endless.
+
+    Raises:
+        TypeError: The dataset is no :class:`MultiDataset`.
+        ValueError: The plan does not fit the datasets.
+
+    Example:
+        >>> sampler = dict(type='MultiDatasetSampler', plan=dict(type='mixed'))
+        >>> sampler = dict(type='MultiDatasetSampler',
+        ...                plan=dict(type='alternate', first='city', interval=2))
+    """
+
+    def __init__(self, dataset: MultiDataset, seed: int | None = None, plan: dict | None = None,
+                 batch_size: int | None = None, crop_size: tuple[int, int] | None = None,
+                 epoch_batches: int | None = None) -> None:
+        if not isinstance(dataset, MultiDataset):
+            raise TypeError('MultiDatasetSampler needs a MultiDataset, got '
+                            f'{type(dataset).__name__}')
+        self._sizes = dataset.sizes
+        self._plan_cfg = dict(plan or {'type': 'alternate'})
+        self._crop_size = crop_size
+        self._given_batch_size = batch_size
+        self.batch_size = batch_size
+        self.epoch_batches = epoch_batches
+        if epoch_batches is not None and batch_size is None:
+            raise ValueError('epoch_batches needs batch_size')
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else int(seed)
+        self.position = 0
+        self._plan: SamplePlan | None = None
+        if batch_size is not None or self._plan_cfg.get('type') not in ('alternate', 'mixed'):
+            _ = self.plan  # a plan that does not fit is refused now, not in the first iteration
+
+    @property
+    def plan(self) -> SamplePlan:
+        """The plan; needs the batch size where its type does."""
+        if self._plan is None:
+            self._plan = build_plan(self._plan_cfg, self._sizes, self.batch_size, self._crop_size)
+        return self._plan
+
+    def bind(self, batch_size: int) -> None:
+        """Take the loader's batch size.
+
+        Raises:
+            ValueError: The sampler was configured with another one.
+        """
+        if self._given_batch_size not in (None, batch_size):
+            raise ValueError(f'the loader has batch_size={batch_size}, its sampler '
+                             f'batch_size={self._given_batch_size}; remove the latter')
+        if batch_size != self.batch_size:
+            self.batch_size, self._plan = batch_size, None
+        _ = self.plan
+
+    def skip(self, num_samples: int) -> None:
+        """Go on ``num_samples`` of this rank further, at no cost."""
+        self.position += num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the beginning of a pass (epoch-based loops)."""
+        if self.epoch_batches is not None:
+            self.position = epoch * len(self)
+
+    def __len__(self) -> int:
+        """Samples per pass; for endless samplers, images of one pass through the union."""
+        if self.epoch_batches is not None:
+            return self.epoch_batches * self.batch_size
+        return max(1, sum(self._sizes.values()) // self.world_size)
+
+    def __iter__(self) -> Iterator[SampleRequest]:
+        """Yield requests from the current position on.
+
+        The sampler's own position stays where it is: a loader's workers fetch ahead of what is
+        trained on.
+        """
+        position = self.position
+        end = None if self.epoch_batches is None else position + len(self)
+        while end is None or position < end:
+            yield self.plan.request(position, self.rank, self.world_size, self.seed)
+            position += 1

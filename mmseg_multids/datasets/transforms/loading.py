@@ -1,0 +1,80 @@
+"""Loading label maps."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.fileio import get
+from PIL import Image
+
+from ...registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadLabelMap(BaseTransform):
+    """Load a label map as MMSegmentation's ``LoadAnnotations`` does, and check it.
+
+    The stock transform casts to 8 bits, so the ids of a 16-bit file wrap silently; and it does not
+    notice a label map of another size than the image. Both are errors here.
+
+    Required keys: ``seg_map_path``, ``img`` (loaded before). Added: ``gt_seg_map`` (uint8 [H, W]),
+    ``seg_fields``. Honours the dataset's ``reduce_zero_label`` and ``label_map``.
+
+    Args:
+        backend_args: Arguments of MMEngine's file backend.
+
+    Raises:
+        ValueError: No single-channel image, an id above 255, or another size than the image; the
+            file is named.
+
+    Example:
+        >>> pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadLabelMap'), ...]
+    """
+
+    def __init__(self, backend_args: dict | None = None) -> None:
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Load and check."""
+        path = results['seg_map_path']
+        with Image.open(io.BytesIO(get(path, backend_args=self.backend_args))) as image:
+            labels = np.array(image)
+        if labels.ndim != 2:
+            raise ValueError(f'label map {path} has shape {labels.shape}; one channel of class ids '
+                             'is needed')
+        if labels.dtype == bool:
+            labels = labels.astype(np.uint8)
+        if labels.dtype != np.uint8:
+            if labels.size and (labels.max() > 255 or labels.min() < 0):
+                wrong = labels.max() if labels.max() > 255 else labels.min()
+                raise ValueError(f'label map {path} holds the id {wrong}; allowed are 0 to 255')
+            labels = labels.astype(np.uint8)
+        if 'img' in results and labels.shape != results['img'].shape[:2]:
+            raise ValueError(
+                f'label map {path} is {labels.shape[1]}x{labels.shape[0]} pixels, its image '
+                f'{results.get("img_path")} is '
+                f'{results["img"].shape[1]}x{results["img"].shape[0]}')
+        table = _id_table(bool(results.get('reduce_zero_label')), results.get('label_map'))
+        results['gt_seg_map'] = labels if table is None else table[labels]
+        results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(backend_args={self.backend_args})'
+
+
+def _id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:
+    """Return the new id of each stored id, [256] uint8; None where nothing changes."""
+    if not reduce_zero_label and label_map is None:
+        return None
+    table = np.arange(256)
+    if reduce_zero_label:  # 0 becomes 255 (ignore), 255 stays, all others move down by one
+        table = np.where((table == 0) | (table == 255), 255, table - 1)
+    if label_map is not None:
+        mapped = table.copy()
+        for old, new in label_map.items():
+            mapped[table == old] = new
+        table = mapped
+    return table.astype(np.uint8)

@@ -1,0 +1,7 @@
+"""Per-dataset and cross-dataset metrics."""
+
+from .iou import ConfusionCounts, DatasetScores, count_pixels, format_tables, score_dataset
+from .multi_dataset_metric import MultiDatasetIoUMetric
+
+__all__ = ['ConfusionCounts', 'DatasetScores', 'MultiDatasetIoUMetric', 'count_pixels',
+           'format_tables', 'score_dataset']

@@ -1,0 +1,48 @@
+"""Building a unified label space from a config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .space import LabelSpace
+from .unified import UnifiedLabelSpace
+from .unify import unify_by_name, unify_disjoint
+
+
+def build_label_space(cfg: dict, spaces: Sequence[LabelSpace]) -> UnifiedLabelSpace:
+    """Build the label space that a config describes.
+
+    Args:
+        cfg: ``dict(type='disjoint')``, ``dict(type='by_name', aliases=..., keep_apart=...)``, or
+            ``dict(type='json', path=...)`` for a file of :meth:`UnifiedLabelSpace.to_json`.
+        spaces: Label spaces of the datasets in the mix.
+
+    Raises:
+        ValueError: Unknown type or argument, or the file is about other datasets or classes.
+    """
+    arguments = dict(cfg)
+    kind = arguments.pop('type', None)
+    allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'json': ('path',)}
+    if kind not in allowed:
+        raise ValueError(f'label_space type {kind!r} is not known; allowed: {", ".join(allowed)}')
+    unknown = sorted(set(arguments) - set(allowed[kind]))
+    if unknown:
+        raise ValueError(f'label_space of type {kind!r} has no argument {unknown[0]!r}; allowed: '
+                         f'{", ".join(allowed[kind]) or "none"}')
+    if kind == 'disjoint':
+        return unify_disjoint(spaces)
+    if kind == 'by_name':
+        return unify_by_name(spaces, **arguments)
+    if 'path' not in arguments:
+        raise ValueError("label_space of type 'json' needs the `path` of the file")
+    stored = UnifiedLabelSpace.from_json(arguments['path'])
+    differences = _space_differences(stored, spaces)
+    if differences:
+        raise ValueError(f'{arguments["path"]} is about other datasets than the config (from the '
+                         'file to the config):\n  ' + '\n  '.join(differences))
+    return stored
+
+
+def _space_differences(stored: UnifiedLabelSpace, spaces: Sequence[LabelSpace]) -> list[str]:
+    """Compare datasets and classes alone, whatever the nodes are."""
+    return unify_disjoint(list(stored.spaces.values())).differences(unify_disjoint(spaces))

@@ -1,0 +1,45 @@
+"""A label space in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .unified import UnifiedLabelSpace
+
+
+def format_label_space(label_space: UnifiedLabelSpace) -> str:
+    """Say what the nodes are, what datasets share, and what they do not.
+
+    Returns:
+        Several lines of text: a line per dataset, the nodes that stand for classes of several
+        datasets, each dataset's own nodes, and classes that own several nodes.
+    """
+    datasets = label_space.datasets
+    member = np.stack([label_space.class_of_node(d) >= 0 for d in datasets])  # [S, N]
+    classes = sum(label_space.space(d).num_classes for d in datasets)
+    lines = [f'{label_space.num_nodes} nodes for {classes} classes of {len(datasets)} dataset(s)',
+             '']
+    width = max(len(d) for d in datasets)
+    for dataset, row in zip(datasets, member):
+        own = int((row & (member.sum(axis=0) == 1)).sum())
+        lines.append(f'  {dataset:{width}}  {label_space.space(dataset).num_classes:4d} classes, '
+                     f'{int(row.sum()):4d} nodes, {own:4d} of them its own')
+    shared = np.flatnonzero(member.sum(axis=0) > 1)
+    lines += ['', f'shared by several datasets: {len(shared)} nodes']
+    for node in shared:
+        parts = [f'{d}: {_class_name(label_space, d, node)}' for d in datasets
+                 if label_space.class_of_node(d)[node] >= 0]
+        lines.append(f'  {node:4d}  {label_space.nodes[node]}  ({"; ".join(parts)})')
+    for dataset, row in zip(datasets, member):
+        own_nodes = np.flatnonzero(row & (member.sum(axis=0) == 1))
+        lines += ['', f'only in {dataset}: {len(own_nodes)} nodes']
+        lines += [f'  {node:4d}  {_class_name(label_space, dataset, node)}' for node in own_nodes]
+    for dataset in datasets:
+        several = label_space.classes_with_several_nodes(dataset)
+        if several:
+            lines += ['', f'classes of {dataset} with several nodes: {", ".join(several)}']
+    return '\n'.join(lines)
+
+
+def _class_name(label_space: UnifiedLabelSpace, dataset: str, node: int) -> str:
+    return label_space.space(dataset).classes[label_space.class_of_node(dataset)[node]]

@@ -1,0 +1,5 @@
+"""Decode heads."""
+
+from .uniseg_head import UniSegHead
+
+__all__ = ['UniSegHead']

@@ -1,0 +1,202 @@
+"""One decode head for many datasets: a pixel embedder and a classifier over nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.utils import resize
+from mmseg.structures import build_pixel_sampler
+from torch import Tensor, nn
+
+from ...functional import labels_to_nodes, pixel_accuracy
+from ...label_spaces import UnifiedLabelSpace
+from ...registry import MODELS
+from ..context import UNIFIED, DatasetContext, DatasetGroup
+from ..readout import ReadOut
+from .embedder import build_pixel_embedder
+
+_NODE_IGNORE_INDEX = -1
+
+
+@MODELS.register_module()
+class UniSegHead(BaseModule):
+    """Wraps any pixel-wise MMSegmentation decode head and classifies nodes.
+
+    The wrapped head embeds pixels; a classifier gives the logits of the label space's nodes, of
+    which only the rows that a dataset needs are computed; a read-out makes them the dataset's
+    classes. Losses are computed per dataset present, in a fixed order, and named
+    ``<dataset>.loss_ce``; a dataset that is absent adds no key.
+
+    Args:
+        head: Config of the wrapped decode head, without ``num_classes``, losses and sampler.
+        label_space: The unified label space; given by the segmentor.
+        context: The batch at hand; given by the segmentor.
+        classifier: Config of the classifier over nodes.
+        loss_decode: Config of a loss or a list of them. A loss with ``space = 'unified'`` gets node
+            logits and node labels, any other, such as MMSegmentation's, those of the dataset.
+        dataset_weights: Weight of each dataset's loss; a dataset that is not named has 1.
+        dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch, so a batch of
+            several datasets has the loss of its average image; ``'sum'`` adds the datasets' losses.
+        sampler: Config of a pixel sampler such as ``OHEMPixelSampler``.
+        ignore_index: Label id that is not labelled.
+        init_cfg: MMEngine's initialisation.
+
+    Raises:
+        ValueError: Unknown dataset in ``dataset_weights``; unknown reduction; a loss over the nodes
+            with a label space in which a class has several nodes.
+        TypeError: The wrapped head is no pixel-wise classifier.
+
+    Example:
+        >>> decode_head = dict(
+        ...     type='UniSegHead',
+        ...     head=dict(type='PSPHead', in_channels=512, in_index=3, channels=128),
+        ...     classifier=dict(type='LinearNodeClassifier'),
+        ...     loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
+    """
+
+    def __init__(self,
+                 head: dict,
+                 *,
+                 label_space: UnifiedLabelSpace,
+                 context: DatasetContext,
+                 classifier: dict = {'type': 'LinearNodeClassifier'},  # noqa: B006 (never changed)
+                 loss_decode: dict | Sequence[dict] = {  # noqa: B006
+                     'type': 'CrossEntropyLoss', 'avg_non_ignore': True},
+                 dataset_weights: Mapping[str, float] | None = None,
+                 dataset_reduction: str = 'mean',
+                 sampler: dict | None = None,
+                 ignore_index: int = 255,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.head = build_pixel_embedder(head)
+        self.label_space = label_space
+        self.context = context
+        self.ignore_index = ignore_index
+        self.align_corners = self.head.align_corners
+        self.num_classes = label_space.num_nodes
+        self.classifier = MODELS.build(
+            classifier, default_args={'num_nodes': label_space.num_nodes,
+                                      'channels': self.head.channels})
+        losses = loss_decode if isinstance(loss_decode, (list, tuple)) else [loss_decode]
+        self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
+        self.sampler = None if sampler is None else build_pixel_sampler(sampler, context=self)
+
+        self.dataset_weights = dict(dataset_weights or {})
+        unknown = sorted(set(self.dataset_weights) - set(label_space.datasets))
+        if unknown:
+            raise ValueError(f'dataset_weights names {unknown[0]!r}, which is not in the label '
+                             f'space; known: {", ".join(label_space.datasets)}')
+        if dataset_reduction not in ('mean', 'sum'):
+            raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', 'sum'")
+        self.dataset_reduction = dataset_reduction
+
+        self.readouts = nn.ModuleDict(
+            {name: ReadOut(label_space, name) for name in (*label_space.datasets, UNIFIED)})
+        self._bind_node_losses()
+
+    def _bind_node_losses(self) -> None:
+        """Check the label space for losses over the nodes and keep each class's node."""
+        self._has_node_loss = any(_space_of(loss) == UNIFIED for loss in self.loss_decode)
+        if not self._has_node_loss:
+            return
+        for dataset in self.label_space.datasets:
+            # Refuses, naming the classes, where a class has several nodes.
+            nodes = np.array(self.label_space.node_of_class(dataset))
+            self.register_buffer(f'node_of_class_{dataset}', torch.from_numpy(nodes),
+                                 persistent=False)
+
+    def num_outputs(self, target: str | None) -> int:
+        """Return the number of channels that :meth:`predict` gives for a target."""
+        return self._readout(target).num_outputs
+
+    def _readout(self, target: str | None) -> ReadOut:
+        target = target or UNIFIED
+        if target not in self.readouts:
+            raise ValueError(f'unknown label space {target!r}; known: {", ".join(self.readouts)}')
+        return self.readouts[target]
+
+    def classify(self, embedding: Tensor, target: str | None) -> Tensor:
+        """Read a target's logits, [B, K, H, W], out of pixel embeddings, [B, D, H, W]."""
+        readout = self._readout(target)
+        return readout(self.classifier(embedding, readout.rows))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return the logits of the context's target, by default of all nodes, at low resolution."""
+        return self.classify(self.head(inputs), self.context.target)
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict) -> dict:
+        """Compute the losses of each dataset in the batch.
+
+        Args:
+            inputs: Feature maps.
+            batch_data_samples: Data samples whose ``gt_sem_seg`` holds the dataset's own ids.
+            train_cfg: Unused.
+
+        Returns:
+            ``{'<dataset>.<loss_name>': scalar, '<dataset>.acc_seg': scalar}`` in the order of the
+            label space's datasets.
+        """
+        embedding = self.head(inputs)  # [B, D, h, w]
+        labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
+        losses = {}
+        for group in self.context.groups:
+            group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,
+                                            len(batch_data_samples))
+            losses.update({f'{group.dataset}.{key}': loss for key, loss in group_losses.items()})
+        return losses
+
+    def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
+                    batch_size: int) -> dict:
+        """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
+        views = {}  # space -> (logits [B', K, H, W], labels [B', H, W], ignore index)
+        weight = self.dataset_weights.get(group.dataset, 1.0)
+        if self.dataset_reduction == 'mean':
+            weight *= group.size / batch_size
+        losses: dict[str, Tensor] = {}
+        for loss_module in self.loss_decode:
+            space = _space_of(loss_module)
+            if space not in views:
+                views[space] = self._view(embedding, labels, group.dataset, space)
+            logits, targets, ignore_index = views[space]
+            pixel_weight = None
+            if self.sampler is not None:
+                pixel_weight = self.sampler.sample(logits, targets.unsqueeze(1))
+            loss = loss_module(logits, targets, weight=pixel_weight, ignore_index=ignore_index)
+            loss = loss if weight == 1.0 else loss * weight
+            name = loss_module.loss_name
+            losses[name] = losses[name] + loss if name in losses else loss
+        losses['acc_seg'] = pixel_accuracy(*next(iter(views.values())))
+        return losses
+
+    def _view(self, embedding: Tensor, labels: Tensor, dataset: str,
+              space: str) -> tuple[Tensor, Tensor, int]:
+        target = UNIFIED if space == UNIFIED else dataset
+        logits = resize(self.classify(embedding, target), size=labels.shape[2:], mode='bilinear',
+                        align_corners=self.align_corners)
+        labels = labels.squeeze(1)
+        if space != UNIFIED:
+            return logits, labels, self.ignore_index
+        nodes = labels_to_nodes(labels, getattr(self, f'node_of_class_{dataset}'),
+                                self.ignore_index, _NODE_IGNORE_INDEX)
+        return logits, nodes, _NODE_IGNORE_INDEX
+
+    def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict],
+                test_cfg: dict) -> Tensor:
+        """Return the logits of the context's target, [B, K, H, W], at the size of the input."""
+        return self.head.predict_by_feat(self.forward(inputs), batch_img_metas)
+
+    def scores(self, logits: Tensor, dim: int = 0) -> Tensor:
+        """Turn logits into scores that may be averaged (test-time augmentation).
+
+        Softmax, or a sigmoid per class where a loss of this head says ``activation = 'sigmoid'``.
+        """
+        sigmoid = any(getattr(loss, 'activation', 'softmax') == 'sigmoid'
+                      for loss in self.loss_decode)
+        return logits.sigmoid() if sigmoid else logits.softmax(dim=dim)
+
+
+def _space_of(loss: nn.Module) -> str:
+    return getattr(loss, 'space', 'dataset')

@@ -1,0 +1,5 @@
+"""Losses."""
+
+from .cross_entropy import UnifiedCrossEntropyLoss
+
+__all__ = ['UnifiedCrossEntropyLoss']

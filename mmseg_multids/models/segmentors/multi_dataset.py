@@ -1,0 +1,230 @@
+"""The segmentor that knows which dataset each image comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from mmengine.logging import print_log
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from ...datasets.metainfo import label_spaces_from_cfg
+from ...label_spaces import UnifiedLabelSpace, build_label_space
+from ...registry import MODELS
+from ..context import UNIFIED, DatasetContext
+from ..heads import UniSegHead
+
+_SPACE_KEY = 'label_space_json'
+
+
+@MODELS.register_module()
+class MultiDatasetSegmentor(EncoderDecoder):
+    """An encoder-decoder for images of several datasets, each with its own label space.
+
+    The label space is given here once and handed to the heads. The checkpoint carries it as a
+    tensor of JSON bytes, and loading refuses weights that were trained for another one, whoever
+    loads them: MMEngine itself would only warn.
+
+    Args:
+        datasets: The entries of the datasets in the mix, the same list that ``MultiDataset`` gets.
+            Only names and class lists are used, so no data is needed to build a model.
+        label_space: How the classes become nodes: ``dict(type='disjoint')`` (default),
+            ``dict(type='by_name', aliases=..., keep_apart=...)`` or ``dict(type='json',
+            path=...)``.
+        test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
+            read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
+        **kwargs: As in ``EncoderDecoder``. Every head must be a :class:`UniSegHead`.
+
+    Raises:
+        ValueError: Two datasets of one name, an unfit name, a dataset of one class; at prediction
+            an unknown dataset; at loading another label space.
+        TypeError: A head that is no :class:`UniSegHead`.
+
+    Example:
+        >>> model = dict(type='MultiDatasetSegmentor', datasets=datasets,
+        ...              label_space=dict(type='disjoint'), backbone=..., decode_head=dict(
+        ...                  type='UniSegHead', head=dict(type='PSPHead', ...)))
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 decode_head: dict,
+                 datasets: Sequence[dict],
+                 label_space: dict | None = None,
+                 **kwargs) -> None:
+        # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
+        self.label_space: UnifiedLabelSpace = build_label_space(
+            dict(label_space or {'type': 'disjoint'}), label_spaces_from_cfg(datasets))
+        self.context = DatasetContext(self.label_space.datasets)
+        super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
+        self.register_buffer(_SPACE_KEY, _to_bytes(self.label_space))
+
+    # ---------------------------------------------------------------- building
+
+    def _build_head(self, cfg: dict, where: str) -> UniSegHead:
+        head = MODELS.build(cfg, default_args={'label_space': self.label_space,
+                                               'context': self.context}
+                            if cfg.get('type') in ('UniSegHead', UniSegHead) else None)
+        if not isinstance(head, UniSegHead):
+            raise TypeError(f'{where} is a {type(head).__name__}; MultiDatasetSegmentor needs '
+                            f"dict(type='UniSegHead', head=dict(type='{type(head).__name__}'))")
+        return head
+
+    def _init_decode_head(self, decode_head: dict) -> None:
+        self.decode_head = self._build_head(decode_head, 'decode_head')
+        self.align_corners = self.decode_head.align_corners
+        self.num_classes = self.decode_head.num_classes
+
+    def _init_auxiliary_head(self, auxiliary_head: dict | list | None) -> None:
+        if auxiliary_head is None:
+            return
+        if isinstance(auxiliary_head, (list, tuple)):
+            self.auxiliary_head = nn.ModuleList(
+                self._build_head(cfg, f'auxiliary_head[{i}]')
+                for i, cfg in enumerate(auxiliary_head))
+        else:
+            self.auxiliary_head = self._build_head(auxiliary_head, 'auxiliary_head')
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the logits for the batch at hand; sliding windows allocate by it."""
+        return self.decode_head.num_outputs(self.context.target)
+
+    @property
+    def dataset_meta(self) -> dict:
+        """Plain Python description of what the model predicts.
+
+        ``classes`` and ``palette`` are those of the nodes; ``datasets`` holds each dataset's.
+        """
+        return {**self._extra_dataset_meta,
+                'classes': list(self.label_space.nodes),
+                'palette': [list(colour) for colour in self.label_space.palette],
+                'datasets': {name: {'classes': list(space.classes),
+                                    'palette': [list(colour) for colour in space.palette]}
+                             for name, space in self.label_space.spaces.items()}}
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict | None) -> None:
+        # mmseg.apis assigns what the checkpoint's training set said; the nodes are ours to tell.
+        self.__dict__['_extra_dataset_meta_value'] = dict(meta or {})
+
+    @property
+    def _extra_dataset_meta(self) -> dict:
+        return self.__dict__.get('_extra_dataset_meta_value', {})
+
+    # ---------------------------------------------------------------- training
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict:
+        """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
+        with self.context.batch([_dataset_of(sample) for sample in data_samples]):
+            return super().loss(inputs, data_samples)
+
+    # -------------------------------------------------------------- prediction
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Predict each sample in its target's classes.
+
+        The target is the sample's ``label_space``, else ``test_cfg.label_space``, else its own
+        dataset; samples without a dataset are read as the unified nodes. Samples of several
+        datasets may stand in one batch: they are inferred and post-processed group by group.
+
+        Args:
+            inputs: Images. Shape [B, 3, H, W].
+            data_samples: Data samples with ``dataset`` in their metainfo.
+
+        Returns:
+            The data samples with ``pred_sem_seg`` [1, H, W] and ``seg_logits`` [K, H, W]. Where the
+            target is not the sample's own dataset, the metainfo has ``label_space``,
+            ``pred_classes`` (names of the predicted ids) and, for the nodes, ``pred_to_dataset``.
+        """
+        if data_samples is None:
+            target = (self.test_cfg or {}).get('label_space') or UNIFIED
+            with self.context.batch(None, target):
+                return super().predict(inputs)
+        results: list = [None] * len(data_samples)
+        for (dataset, target), positions in self._prediction_groups(data_samples).items():
+            samples = [data_samples[i] for i in positions]
+            names = [dataset] * len(positions) if dataset in self.label_space.datasets else None
+            with self.context.batch(names, target):
+                group_inputs = inputs if len(positions) == len(inputs) else inputs[positions]
+                for i, result in zip(positions, super().predict(group_inputs, samples)):
+                    results[i] = self._stamp(result, dataset, target)
+        return results
+
+    def _prediction_groups(self, data_samples: list) -> dict:
+        default = (self.test_cfg or {}).get('label_space')
+        known = (*self.label_space.datasets, UNIFIED)
+        groups: dict = {}
+        for i, sample in enumerate(data_samples):
+            dataset = sample.metainfo.get('dataset')
+            target = sample.metainfo.get('label_space') or default or dataset or UNIFIED
+            if target not in known:
+                raise ValueError(
+                    f'unknown dataset {target!r}: the model predicts {", ".join(known)}. To '
+                    "predict an unseen dataset, name one of these as test_cfg['label_space']")
+            groups.setdefault((dataset, target), []).append(i)
+        return groups
+
+    def _stamp(self, sample, dataset: str | None, target: str):
+        if target == dataset:
+            return sample
+        classes = (self.label_space.nodes if target == UNIFIED
+                   else self.label_space.space(target).classes)
+        sample.set_metainfo({'label_space': target, 'pred_classes': list(classes)})
+        if target == UNIFIED and dataset in self.label_space.datasets:
+            sample.set_metainfo(
+                {'pred_to_dataset': self.label_space.class_of_node(dataset).tolist()})
+        return sample
+
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
+        """Return low-resolution logits: of the samples' one dataset, else of all nodes."""
+        names = None
+        if data_samples is not None and all('dataset' in s.metainfo for s in data_samples):
+            names = [_dataset_of(sample) for sample in data_samples]
+        target = names[0] if names and len(set(names)) == 1 else UNIFIED
+        with self.context.batch(names, target):
+            return super()._forward(inputs, data_samples)
+
+    # -------------------------------------------------------------- checkpoint
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
+                              unexpected_keys, error_msgs) -> None:
+        key = prefix + _SPACE_KEY
+        stored = state_dict.get(key)
+        if stored is None:
+            print_log('The weights hold no label space, so it cannot be checked that they were '
+                      'trained for this one', logger='current', level=30)
+        else:
+            differences = _from_bytes(stored).differences(self.label_space)
+            if differences:
+                raise ValueError(
+                    'The checkpoint was trained for another label space than the config describes '
+                    '(from the checkpoint to the config):\n  ' + '\n  '.join(differences) +
+                    '\nUse the config that it was trained with, or load only the backbone: '
+                    "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
+                    "prefix='backbone.')")
+            # Equal spaces may differ in their palettes, so in the length of their text.
+            state_dict[key] = getattr(self, _SPACE_KEY).clone()
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
+                                      unexpected_keys, error_msgs)
+        if stored is None and key in missing_keys:
+            missing_keys.remove(key)
+
+
+def _dataset_of(sample) -> str:
+    name = sample.metainfo.get('dataset')
+    if name is None:
+        raise ValueError("a training sample has no `dataset` in its metainfo: load the data "
+                         "through dict(type='MultiDataset', ...), which stamps it")
+    return name
+
+
+def _to_bytes(label_space: UnifiedLabelSpace) -> Tensor:
+    text = json.dumps(label_space.to_dict(), ensure_ascii=True, sort_keys=True)
+    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
+
+
+def _from_bytes(stored: Tensor) -> UnifiedLabelSpace:
+    return UnifiedLabelSpace.from_dict(json.loads(bytes(stored.cpu().tolist()).decode()))

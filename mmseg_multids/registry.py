@@ -1,0 +1,57 @@
+"""The one place that names MMSegmentation's registries.
+
+Everything of this package is registered into MMSegmentation's own registries, so configs use
+``default_scope = 'mmseg'`` and stock and own components mix freely.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+from mmseg.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+    VISUALIZERS,
+)
+
+__all__ = [
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'LOOPS',
+    'METRICS',
+    'MODELS',
+    'TRANSFORMS',
+    'VISUALIZERS',
+]
+
+
+def _allow_checkpoint_types() -> None:
+    """Let ``torch.load(weights_only=True)`` read MMEngine's own checkpoints.
+
+    MMEngine 0.10.7 loads with torch's default, which has been ``weights_only=True`` since torch
+    2.6, and stores its message hub (history buffers and numpy scalars) in every checkpoint.
+    """
+    if not hasattr(torch.serialization, 'add_safe_globals'):  # torch < 2.4 has no allow list
+        return
+    core = getattr(np, '_core', None) or np.core  # renamed in numpy 2
+    torch.serialization.add_safe_globals([
+        HistoryBuffer,
+        np.ndarray,
+        np.dtype,
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+        *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8',
+                                      'u1', 'u2', 'u4', 'u8', '?')},
+        # The log buffers hold bound methods of HistoryBuffer by name.
+        getattr,
+    ])
+
+
+_allow_checkpoint_types()
