@@ -21,6 +21,11 @@ from .request import SampleRequest
 
 _MAX_REFETCH = 100
 
+# Swapping numpy's global generator for this one takes a tenth of the time of saving and restoring
+# its state; seeding it through a RandomState, of making a new one.
+_GENERATOR = np.random.MT19937(0)
+_SEEDER = np.random.RandomState(_GENERATOR)
+
 
 @DATASETS.register_module()
 class MultiDataset(torch.utils.data.Dataset):
@@ -231,15 +236,17 @@ def seeded(seed: int) -> Iterator[None]:
     """Run a block under a seed and leave the process's random states as they were.
 
     Python's, numpy's and torch's CPU generators are covered. ``torch.manual_seed`` is avoided: it
-    also queues a seed for CUDA, with a formatted stack trace, on every call.
+    also queues a seed for CUDA, with a formatted stack trace, on every call. Blocks do not nest.
     """
-    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    states = random.getstate(), torch.default_generator.get_state()
+    generator = np.random.get_bit_generator()
     try:
         random.seed(seed)
-        np.random.seed([seed & 0xffffffff, seed >> 32])
+        _SEEDER.seed([seed & 0xffffffff, seed >> 32])
+        np.random.set_bit_generator(_GENERATOR)
         torch.default_generator.manual_seed(seed)
         yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.default_generator.set_state(states[2])
+        np.random.set_bit_generator(generator)
+        torch.default_generator.set_state(states[1])

@@ -8,7 +8,7 @@ val_pipeline = [dict(type='RenderToyWorld'), dict(type='PackSegInputs')]
 # For images from files (`mmseg_multids.apis.inference`, MMSegmentation's `inference_model`).
 test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
 tta_pipeline = [
-    dict(type='RenderToyWorld'),
+    dict(type='RenderToyWorld', parts=['image']),
     dict(
         type='TestTimeAug',
         transforms=[
@@ -17,6 +17,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal')
             ],
+            [dict(type='RenderToyWorld', parts=['labels'])],
             [dict(type='PackSegInputs')],
         ]),
 ]

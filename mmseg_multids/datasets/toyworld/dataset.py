@@ -8,10 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 
-from ...label_spaces.space import distinct_colours
 from ...registry import DATASETS, TRANSFORMS
-from .leaves import LEAVES
-from .render import SPLITS, render_scene
+from .render import LOOK, SPLITS, render_scene
 from .views import leaf_to_class, view_named
 
 
@@ -65,10 +63,10 @@ class ToyWorldDataset(BaseSegDataset):
     def metainfo_from_cfg(cls, cfg: dict) -> dict:
         """Return classes and palette of the view that a config names."""
         classes = view_named(cfg.get('view')).classes
-        # A class has the colour of its first leaf, so views are painted alike.
-        colours = dict(zip(LEAVES, distinct_colours(len(LEAVES))))
+        # A class has the colour that its first leaf has in the plainest view, so all views are
+        # painted alike.
         return {'classes': tuple(classes),
-                'palette': [list(colours[leaves[0]]) for leaves in classes.values()]}
+                'palette': [list(LOOK[leaves[0]][0]) for leaves in classes.values()]}
 
     def full_init(self) -> None:
         """Do nothing: there is no list of images."""
@@ -104,16 +102,31 @@ class RenderToyWorld(BaseTransform):
     Added keys: ``img`` (uint8 BGR [H, W, 3]), ``gt_seg_map`` (uint8 [H, W], 255 not labelled),
     ``img_shape``, ``ori_shape``, ``seg_fields``.
 
+    Args:
+        parts: ``'image'``, ``'labels'`` or both. Test-time augmentation draws the labels after the
+            image was resized and flipped, as predictions come back in the original geometry.
+
+    Raises:
+        ValueError: Another part.
+
     Example:
         >>> pipeline = [dict(type='RenderToyWorld'), dict(type='RandomFlip', prob=0.5),
         ...             dict(type='PackSegInputs')]
     """
 
+    def __init__(self, parts: Sequence[str] = ('image', 'labels')) -> None:
+        wrong = [part for part in parts if part not in ('image', 'labels')]
+        if wrong:
+            raise ValueError(f"parts has {wrong[0]!r}; allowed are 'image' and 'labels'")
+        self.parts = tuple(parts)
+
     def transform(self, results: dict) -> dict:
         """Draw."""
         image, leaves = render_scene(*results['toyworld'])
-        results['img'] = image
-        results['gt_seg_map'] = results['class_of_leaf'][leaves]
-        results['img_shape'] = results['ori_shape'] = image.shape[:2]
-        results.setdefault('seg_fields', []).append('gt_seg_map')
+        if 'image' in self.parts:
+            results['img'] = image
+            results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        if 'labels' in self.parts:
+            results['gt_seg_map'] = results['class_of_leaf'][leaves]
+            results.setdefault('seg_fields', []).append('gt_seg_map')
         return results

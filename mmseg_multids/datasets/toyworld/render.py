@@ -19,7 +19,7 @@ _TILE = 256  # side of the repeating textures, in pixels of a 128 pixel image
 _KINDS = 8
 
 # Colour (RGB) and kind of texture of each leaf in the plainest domain.
-_LOOK = {
+LOOK = {
     'sky': ((150, 195, 240), 0), 'building': ((165, 120, 95), 4), 'billboard': ((235, 90, 190), 6),
     'wall': ((190, 180, 160), 4), 'fence': ((120, 90, 60), 3), 'guard rail': ((205, 210, 225), 2),
     'road': ((92, 92, 98), 1), 'lane marking': ((245, 245, 245), 0),
@@ -106,14 +106,14 @@ def _looks(view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colour (BGR), kind of texture and contrast of each leaf in a view."""
     domain = view_named(view).domain
     rng = np.random.default_rng(mix(zlib.crc32(view.encode()), 17))
-    colours = np.array([_LOOK[leaf][0] for leaf in LEAVES], dtype=np.float32)  # [40, 3] RGB
+    colours = np.array([LOOK[leaf][0] for leaf in LEAVES], dtype=np.float32)  # [40, 3] RGB
     colours += rng.uniform(-1, 1, colours.shape).astype(np.float32) * domain.leaf_jitter
     hsv = cv2.cvtColor(colours.clip(0, 255)[None] / 255.0, cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0] + domain.hue) % 360
     hsv[..., 1] = (hsv[..., 1] * domain.saturation).clip(0, 1)
     hsv[..., 2] = (hsv[..., 2] * domain.brightness).clip(0, 1)
     bgr = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0] * 255.0
-    kinds = np.array([(_LOOK[leaf][1] + domain.texture_shift) % _KINDS if _LOOK[leaf][1]
+    kinds = np.array([(LOOK[leaf][1] + domain.texture_shift) % _KINDS if LOOK[leaf][1]
                       else 0 for leaf in LEAVES])
     contrast = np.where(kinds == 0, 6.0, 20.0) * domain.texture
     if view_named(view).indoor:  # a wall indoors is papered, not built of stones

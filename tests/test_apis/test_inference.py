@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.apis import inference_model
+from PIL import Image
+
+from mmseg_multids.apis import inference, init_model
+
+QUICKSTART = 'configs/quickstart/quickstart_toyworld.py'
+
+
+@pytest.fixture(scope='module')
+def model():
+    from ..conftest import ROOT
+    torch.manual_seed(0)
+    cfg = Config.fromfile(ROOT / QUICKSTART)
+    cfg.model.decode_head.head.channels = 8
+    return init_model(cfg, device='cpu')
+
+
+@pytest.fixture
+def image(tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    Image.fromarray(array).save(tmp_path / 'image.png')
+    return tmp_path / 'image.png', np.ascontiguousarray(array[..., ::-1])
+
+
+@pytest.mark.parametrize(('dataset', 'channels'), [('city', 18), ('asia', 22), ('unified', 71)])
+def test_files_and_arrays_give_the_same(model, image, dataset, channels):
+    path, array = image
+    result = inference(model, path, dataset=dataset)
+    assert result.pred_sem_seg.data.shape == (1, 64, 96)
+    assert result.seg_logits.data.shape == (channels, 64, 96)
+    many = inference(model, [array, str(path)], dataset=dataset)
+    assert all(torch.equal(r.seg_logits.data, result.seg_logits.data) for r in many)
+
+
+def test_another_label_space(model, image):
+    result = inference(model, image[0], dataset='city', label_space='asia')
+    assert result.seg_logits.data.shape[0] == 22
+    assert result.metainfo['dataset'] == 'city' and result.metainfo['label_space'] == 'asia'
+
+
+def test_bad_arguments(model, image):
+    with pytest.raises(ValueError, match='name the dataset.*city, asia, atlas'):
+        inference(model, image[0])
+    with pytest.raises(ValueError, match="'moon'; known: city, asia, atlas, unified"):
+        inference(model, image[0], dataset='moon')
+    with pytest.raises(FileNotFoundError, match='nothing.png'):
+        inference(model, 'nothing.png', dataset='city')
+
+
+def test_mmsegmentations_own_function_finds_the_pipeline(model, image):
+    result = inference_model(model, str(image[0]))
+    assert result.seg_logits.data.shape[0] == 71  # no dataset was named: all nodes
+    assert len(model.dataset_meta['classes']) == 71
