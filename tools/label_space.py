@@ -22,8 +22,11 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
-    label_space = build_label_space(cfg.model.get('label_space') or {'type': 'disjoint'},
-                                    label_spaces_from_cfg(cfg.model.datasets))
+    model = cfg.get('model') or {}
+    if not model.get('datasets'):
+        parser.error(f'{args.config}: the model ({model.get("type")}) has no `datasets`; a label '
+                     "space is what dict(type='MultiDatasetSegmentor', datasets=[...]) has")
+    label_space = build_label_space(model.get('label_space'), label_spaces_from_cfg(model.datasets))
     print(format_label_space(label_space))
     if args.json:
         label_space.to_json(args.json)

@@ -1,13 +1,12 @@
-"""Intersection over union per class, as pure functions: validate, count, score, format."""
+"""Intersection over union per class, as pure functions: validate, count, score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from prettytable import PrettyTable
 
 
 class ConfusionCounts(NamedTuple):
@@ -30,9 +29,9 @@ def count_pixels(predicted: np.ndarray, labels: np.ndarray, num_classes: int,
         labels: Ids of the dataset's classes. Shape [H, W].
         num_classes: Number of the dataset's classes K.
         ignore_index: Label id that does not count.
-        pred_to_dataset: For predictions in another label space, the dataset's class of each
-            predicted id, -1 for none. Predictions of no class of the dataset are wrong; labelled
-            pixels of classes that no id stands for do not count.
+        pred_to_dataset: For predictions in another label space of P ids, the dataset's class of
+            each id, -1 for none. Predictions of no class of the dataset are wrong; labelled pixels
+            of classes that no id stands for do not count.
         name: Named in errors.
 
     Raises:
@@ -41,32 +40,35 @@ def count_pixels(predicted: np.ndarray, labels: np.ndarray, num_classes: int,
     if predicted.shape != labels.shape:
         raise ValueError(f'{name}: the prediction has shape {predicted.shape}, the labels '
                          f'{labels.shape}')
+    table = (np.arange(num_classes) if pred_to_dataset is None
+             else np.asarray(pred_to_dataset, dtype=np.int64))  # [P]
+    _check_range(table, num_classes, f'{name}: pred_to_dataset class', least=-1)
     valid = labels != ignore_index
-    labels = labels[valid].astype(np.int64)
-    predicted = predicted[valid].astype(np.int64)
-    _check_range(labels, num_classes, f'{name}: label', f' and {ignore_index} (ignore)')
-    num_ids = num_classes if pred_to_dataset is None else len(pred_to_dataset)
-    _check_range(predicted, num_ids, f'{name}: predicted', '')
-    unreachable = np.zeros(num_classes, dtype=np.int64)
-    if pred_to_dataset is not None:
-        table = np.asarray(pred_to_dataset, dtype=np.int64)
-        predicted = table[predicted]
-        reachable = np.zeros(num_classes, dtype=bool)
-        reachable[table[table >= 0]] = True
-        lost = ~reachable[labels]
-        unreachable = np.bincount(labels[lost], minlength=num_classes)
-        labels, predicted = labels[~lost], predicted[~lost]
-    return ConfusionCounts(
-        intersect=np.bincount(labels[labels == predicted], minlength=num_classes),
-        predicted=np.bincount(predicted[predicted >= 0], minlength=num_classes),
-        labelled=np.bincount(labels, minlength=num_classes),
-        unreachable=unreachable)
+    # Ignored pixels become (0, 0) and are subtracted below: faster than gathering the valid ones.
+    rows = np.where(valid, labels, 0).astype(np.int64, copy=False)
+    columns = np.where(valid, predicted, 0).astype(np.int64, copy=False)
+    _check_range(rows, num_classes, f'{name}: label', f' and {ignore_index} (ignore)')
+    _check_range(columns, len(table), f'{name}: predicted')
+    rows *= len(table)
+    rows += columns
+    confusion = np.bincount(rows.ravel(), minlength=num_classes * len(table))
+    confusion[0] -= valid.size - np.count_nonzero(valid)
+    confusion = confusion.reshape(num_classes, len(table))  # [K, P]
+    labelled = confusion.sum(axis=1)  # [K]
+    reachable = np.isin(np.arange(num_classes), table)  # [K]
+    inside = np.flatnonzero(table >= 0)
+    found, intersect = np.zeros((2, num_classes), dtype=np.int64)
+    np.add.at(found, table[inside], confusion[reachable].sum(axis=0)[inside])
+    np.add.at(intersect, table[inside], confusion[table[inside], inside])
+    return ConfusionCounts(intersect=intersect, predicted=found, labelled=labelled * reachable,
+                           unreachable=labelled * ~reachable)
 
 
-def _check_range(ids: np.ndarray, limit: int, what: str, also: str) -> None:
-    if ids.size and (ids.max() >= limit or ids.min() < 0):
+def _check_range(ids: np.ndarray, limit: int, what: str, also: str = '', least: int = 0) -> None:
+    if ids.size and (ids.max() >= limit or ids.min() < least):
         wrong = int(ids.max()) if ids.max() >= limit else int(ids.min())
-        raise ValueError(f'{what} id {wrong} is out of range; allowed are 0 to {limit - 1}{also}')
+        raise ValueError(f'{what} id {wrong} is out of range; allowed are {least} to '
+                         f'{limit - 1}{also}')
 
 
 @dataclass
@@ -78,12 +80,13 @@ class DatasetScores:
         iou: Intersection over union per class, NaN where it is not defined.
         acc: Recall per class.
         dice: Dice score per class.
-        precision: Precision per class.
+        precision: Precision per class, NaN for a class that is never predicted.
+        fscore: F1 per class, NaN for a class without a right pixel, as in ``IoUMetric``.
         share: Share of the labelled pixels.
         labelled: Labelled pixels per class.
         notes: Why a class does not count: ``''``, ``'no ground truth'``, ``'left out'`` or
             ``'not predicted'`` (the predictions' label space has no such class).
-        aacc: Share of labelled pixels that are right.
+        aacc: Share of labelled pixels that are right, whatever their class.
         images: Number of images.
     """
 
@@ -92,23 +95,36 @@ class DatasetScores:
     acc: list
     dice: list
     precision: list
+    fscore: list
     share: list
     labelled: list
     notes: list
     aacc: float
     images: int
 
-    def mean(self, what: str = 'iou', min_share: float = 0.0) -> float:
-        """Mean over the classes that count and have at least ``min_share`` of the pixels."""
-        values = [v for v, note, share in zip(getattr(self, what), self.notes, self.share)
-                  if not note and share >= min_share]
-        return float(np.nanmean(values)) if values else float('nan')
+    def mean(self, what: str = 'iou', above_share: float | None = None) -> float:
+        """Mean over the classes that count; NaN if there is none.
+
+        Args:
+            what: Name of a per-class attribute.
+            above_share: Only over classes with more than this share of the labelled pixels.
+        """
+        # float32 as in IoUMetric, so that the two agree to the last digit
+        values = np.array([v for v, counts in zip(getattr(self, what), self._counting(above_share))
+                           if counts], dtype=np.float32)
+        return float('nan') if np.isnan(values).all() else float(np.nanmean(values))
+
+    def num_frequent(self, above_share: float) -> int:
+        """Number of classes that :meth:`mean` takes with ``above_share``."""
+        return sum(self._counting(above_share))
+
+    def _counting(self, above_share: float | None) -> list[bool]:
+        return [not note and (above_share is None or share > above_share)
+                for note, share in zip(self.notes, self.share)]
 
     def to_dict(self) -> dict:
         """Return plain Python types; NaN becomes ``None``."""
-        data = asdict(self)
-        return {k: [None if isinstance(x, float) and np.isnan(x) else x for x in v]
-                if isinstance(v, list) else v for k, v in data.items()}
+        return without_nan(asdict(self))
 
 
 def score_dataset(counts: Sequence[ConfusionCounts], classes: Sequence[str],
@@ -118,17 +134,18 @@ def score_dataset(counts: Sequence[ConfusionCounts], classes: Sequence[str],
     Args:
         counts: Counts per image.
         classes: Names of the K classes.
-        exclude: Classes that are scored but left out of the means.
+        exclude: Classes that are scored but left out of the means over classes.
     """
     total = ConfusionCounts(*(np.sum(parts, axis=0) for parts in zip(*counts)))
     with np.errstate(divide='ignore', invalid='ignore'):
-        # float32 as in MMSegmentation's IoUMetric, so that the two agree to the last digit
-        intersect, predicted, labelled = (np.asarray(c, dtype=np.float32) for c in total[:3])
-        iou = intersect / (predicted + labelled - intersect)
+        # Exact counts, then float32 divisions as in MMSegmentation's IoUMetric.
+        intersect, predicted, labelled = (c.astype(np.float32) for c in total[:3])
+        iou = intersect / (total.predicted + total.labelled - total.intersect).astype(np.float32)
         acc = intersect / labelled
         precision = intersect / predicted
-        dice = 2 * intersect / (predicted + labelled)
-        aacc = float(intersect.sum() / labelled.sum())
+        dice = 2 * intersect / (total.predicted + total.labelled).astype(np.float32)
+        fscore = 2 * (precision * acc) / (precision + acc)
+        aacc = float(np.float32(total.intersect.sum()) / np.float32(total.labelled.sum()))
     notes = []
     for i, name in enumerate(classes):
         if total.labelled[i] == 0:
@@ -138,52 +155,31 @@ def score_dataset(counts: Sequence[ConfusionCounts], classes: Sequence[str],
     every = total.labelled + total.unreachable
     return DatasetScores(
         classes=list(classes), iou=iou.tolist(), acc=acc.tolist(), dice=dice.tolist(),
-        precision=precision.tolist(), share=(every / max(1, every.sum())).tolist(),
-        labelled=every.tolist(), notes=notes, aacc=aacc, images=len(counts))
+        precision=precision.tolist(), fscore=fscore.tolist(),
+        share=(every / max(1, every.sum())).tolist(), labelled=every.tolist(), notes=notes,
+        aacc=aacc, images=len(counts))
+
+
+def arithmetic_mean(values: Sequence[float]) -> float:
+    """Mean of what is defined; NaN if nothing is."""
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float('nan')
 
 
 def harmonic_mean(values: Sequence[float]) -> float:
-    """Harmonic mean; 0 if any value is 0."""
+    """Harmonic mean of what is defined; 0 if any value is 0, NaN if nothing is defined."""
     values = np.asarray(values, dtype=np.float64)
-    if (values == 0).any():
-        return 0.0
+    values = values[~np.isnan(values)]
+    if not values.size or (values == 0).any():
+        return 0.0 if values.size else float('nan')
     return float(len(values) / np.sum(1.0 / values))
 
 
-def format_tables(scores: Mapping[str, DatasetScores], frequent_share: float | None = None) -> str:
-    """Write a table per dataset and a summary, in percent.
-
-    Args:
-        scores: Scores by dataset.
-        frequent_share: Also average over the classes with at least this share of the pixels.
-    """
-    blocks = []
-    for name, score in scores.items():
-        table = PrettyTable(['class', 'IoU', 'Acc', 'pixels %', 'note'])
-        table.align.update({'class': 'l', 'IoU': 'r', 'Acc': 'r', 'pixels %': 'r', 'note': 'l'})
-        for row in zip(score.classes, score.iou, score.acc, score.share, score.notes):
-            table.add_row([row[0], _percent(row[1]), _percent(row[2]), _percent(row[3]), row[4]])
-        left_out = [note for note in score.notes if note]
-        counted = len(score.classes) - len(left_out)
-        lines = [f'{name}: {score.images} images, {counted} of {len(score.classes)} classes count'
-                 + ''.join(f'; {left_out.count(n)} {n}' for n in sorted(set(left_out)))]
-        blocks.append('\n'.join([*lines, table.get_string()]))
-    columns = ['dataset', 'mIoU', 'mAcc', 'aAcc']
-    if frequent_share is not None:
-        columns.append(f'mIoU of classes > {100 * frequent_share:g} % of pixels')
-    summary = PrettyTable(columns)
-    summary.align.update({c: 'r' for c in columns[1:]} | {'dataset': 'l'})
-    rows = []
-    for name, score in scores.items():
-        row = [score.mean('iou'), score.mean('acc'), score.aacc]
-        if frequent_share is not None:
-            row.append(score.mean('iou', frequent_share))
-        rows.append(row)
-        summary.add_row([name, *map(_percent, row)])
-    for title, mean in (('mean', lambda v: float(np.nanmean(v))), ('harmonic mean', harmonic_mean)):
-        summary.add_row([title, *(_percent(mean(column)) for column in zip(*rows))])
-    return '\n\n'.join([*blocks, summary.get_string()])
-
-
-def _percent(value: float) -> str:
-    return '-' if np.isnan(value) else f'{100 * value:.2f}'
+def without_nan(data):
+    """Return a copy of nested dicts and lists with ``None`` for NaN, which JSON does not know."""
+    if isinstance(data, dict):
+        return {key: without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [without_nan(value) for value in data]
+    return None if isinstance(data, float) and np.isnan(data) else data

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,13 @@ from ..registry import METRICS
 from .iou import (
     ConfusionCounts,
     DatasetScores,
+    arithmetic_mean,
     count_pixels,
-    format_tables,
     harmonic_mean,
     score_dataset,
+    without_nan,
 )
-
-_PER_CLASS = {'mIoU': ('iou', 'acc'), 'mDice': ('dice', 'acc'), 'mFscore': ('dice', 'precision')}
+from .tables import PER_CLASS, format_tables, per_class_columns
 
 
 @METRICS.register_module()
@@ -35,25 +37,29 @@ class MultiDatasetIoUMetric(BaseMetric):
     batch size and from any worker. On one dataset whose classes all have ground truth the figures
     equal those of MMSegmentation's ``IoUMetric``. Classes without ground truth are left out and
     counted; there ``IoUMetric`` gives them an IoU of 0 as soon as a single pixel is predicted as
-    such.
+    such. (Beyond 2^24 pixels ``IoUMetric`` adds up rounded counts; here they are exact.)
 
     Keys (percent): ``<dataset>/mIoU``, ``/mAcc``, ``/aAcc``; ``mean/...`` over the datasets;
-    ``harmonic/mIoU``.
+    ``harmonic/mIoU``. A dataset without a class that counts is NaN and part of no mean.
 
     Args:
         ignore_index: Label id that does not count.
         iou_metrics: Of ``mIoU``, ``mDice``, ``mFscore``.
-        exclude: Classes left out of the means by dataset, ``{'ycor8': ['puddle']}``; the table
-            still has them.
-        frequent_share: Also give ``<dataset>/mIoU_frequent``, over the classes that have at least
-            this share of the dataset's labelled pixels.
-        classwise: Also give ``<dataset>/IoU.<class>``.
+        exclude: Classes left out of the means over classes by dataset, ``{'ycor8': ['puddle']}``;
+            the table still has them. Datasets that are not evaluated are warned of and skipped, so
+            that one config serves to test some of its datasets.
+        frequent_share: Also give ``<dataset>/mIoU_frequent`` and ``mean/mIoU_frequent``, over the
+            classes that have more than this share of the dataset's labelled pixels.
+        classwise: Also give ``<dataset>/IoU.<class>``; for a class whose name contains ``loss``,
+            which MMEngine would add up, ``<dataset>/IoU.<id>``. Classes without IoU have no key.
         out_file: JSON file for the whole result.
-        output_dir: Folder for predictions, ``<dataset>/<name of the sample>.png``.
+        output_dir: Folder for predictions, ``<dataset>/<name of the sample>.png``: the ids of the
+            dataset's own files, or of the label space that was predicted; 16 bits per pixel where
+            that has more than 256 ids.
         format_only: Write predictions, compute nothing.
         collect_device: As in MMEngine.
         prefix: As in MMEngine.
-        **kwargs: Ignored, as in ``IoUMetric``.
+        keep_results: No effect; MMSegmentation's ``tools/test.py --out`` sets it.
 
     Raises:
         ValueError: Unknown metric, dataset or class; an id out of range; shapes that differ.
@@ -67,12 +73,19 @@ class MultiDatasetIoUMetric(BaseMetric):
                  frequent_share: float | None = None, classwise: bool = False,
                  out_file: str | None = None, output_dir: str | None = None,
                  format_only: bool = False, collect_device: str = 'cpu',
-                 prefix: str | None = None, **kwargs) -> None:
+                 prefix: str | None = None, keep_results: bool = False) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         iou_metrics = [iou_metrics] if isinstance(iou_metrics, str) else list(iou_metrics)
-        unknown = [m for m in iou_metrics if m not in _PER_CLASS]
+        unknown = [m for m in iou_metrics if m not in PER_CLASS]
         if unknown:
-            raise ValueError(f'iou_metrics has {unknown[0]!r}; allowed: {", ".join(_PER_CLASS)}')
+            raise ValueError(f'iou_metrics has {unknown[0]!r}; allowed: {", ".join(PER_CLASS)}')
+        for dataset, classes in (exclude or {}).items():
+            if isinstance(classes, str):
+                raise ValueError(f'exclude of {dataset!r} is the text {classes!r}; a list of class '
+                                 'names is needed')
+        if frequent_share is not None and not 0 <= frequent_share < 1:
+            raise ValueError(f'frequent_share is {frequent_share}; a share of the pixels from 0 to '
+                             '1 is needed')
         if format_only and not output_dir:
             raise ValueError('format_only needs output_dir')
         self.ignore_index = ignore_index
@@ -86,37 +99,53 @@ class MultiDatasetIoUMetric(BaseMetric):
         #: Scores of the last evaluation, by dataset.
         self.scores: dict[str, DatasetScores] = {}
 
-    def _space(self, dataset: str) -> LabelSpace:
-        datasets = (self.dataset_meta or {}).get('datasets', {})
-        if dataset not in datasets:
+    @property
+    def _datasets(self) -> dict[str, dict]:
+        return (self.dataset_meta or {}).get('datasets', {})
+
+    def _classes(self, sample: dict) -> list[str]:
+        dataset = sample.get('dataset')
+        if dataset is None:
+            raise ValueError('a sample has no `dataset` in its metainfo: load the data through '
+                             "dict(type='MultiDataset', ...), which stamps it")
+        if dataset not in self._datasets:
             raise ValueError(f'a sample is of dataset {dataset!r}; the evaluated ones are '
-                             f'{", ".join(datasets)}')
-        return LabelSpace(dataset, datasets[dataset]['classes'])
+                             f'{", ".join(self._datasets)}')
+        return list(self._datasets[dataset]['classes'])
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count the pixels of each sample; one small result per sample."""
         for sample in data_samples:
-            dataset = sample['dataset']
-            space = self._space(dataset)
-            predicted = np.asarray(sample['pred_sem_seg']['data'].cpu()).squeeze(0)
+            classes = self._classes(sample)
+            name = f'{sample["dataset"]}/{sample.get("sample_name", "?")}'
+            predicted = _as_image(sample['pred_sem_seg'])
             if self.output_dir:
-                self._write(sample, predicted)
+                self._write(sample, predicted, classes)
             if self.format_only:
                 continue
-            counts = count_pixels(
-                predicted, np.asarray(sample['gt_sem_seg']['data'].cpu()).squeeze(0),
-                space.num_classes, self.ignore_index, _translation(sample, space),
-                name=f'{dataset}/{sample.get("sample_name", "?")}')
-            self.results.append((dataset, *counts))
+            if 'gt_sem_seg' not in sample:
+                raise ValueError(f'{name}: no ground truth to compare with; format_only=True with '
+                                 'output_dir writes predictions alone')
+            counts = count_pixels(predicted, _as_image(sample['gt_sem_seg']), len(classes),
+                                  self.ignore_index, _translation(sample, classes), name)
+            # One per sample: MMEngine drops what distributed samplers add by counting results.
+            self.results.append((sample['dataset'], *counts))
 
-    def _write(self, sample: dict, predicted: np.ndarray) -> None:
-        path = Path(self.output_dir) / sample['dataset'] / f'{sample["sample_name"]}.png'
+    def _write(self, sample: dict, predicted: np.ndarray, classes: Sequence[str]) -> None:
+        folder = (Path(self.output_dir) / sample['dataset']).resolve()
+        path = (folder / f'{sample.get("sample_name")}.png').resolve()
+        if not sample.get('sample_name') or folder not in path.parents:
+            raise ValueError(f'sample_name {sample.get("sample_name")!r} of {sample["dataset"]} is '
+                             f'no name of a file below {folder}')
         path.parent.mkdir(parents=True, exist_ok=True)
-        if sample.get('reduce_zero_label') and 'label_space' not in sample:
-            predicted = predicted + 1  # the ids that the dataset's own files have
-        dtype = np.uint8 if predicted.max(initial=0) < 256 else np.uint16
+        num_ids = len(classes)
+        if 'label_space' in sample:
+            num_ids = len(sample.get('pred_classes') or sample.get('pred_to_dataset') or classes)
+        elif sample.get('reduce_zero_label'):
+            predicted, num_ids = predicted.astype(np.int64) + 1, num_ids + 1  # the files' own ids
         temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        Image.fromarray(predicted.astype(dtype)).save(temporary, format='PNG')
+        Image.fromarray(predicted.astype(np.uint8 if num_ids <= 256 else np.uint16)).save(
+            temporary, format='PNG')
         os.replace(temporary, path)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -128,45 +157,48 @@ class MultiDatasetIoUMetric(BaseMetric):
         for dataset, *counts in results:
             by_dataset.setdefault(dataset, []).append(ConfusionCounts(*counts))
         self._check_exclude()
-        order = [d for d in self.dataset_meta['datasets'] if d in by_dataset]
-        self.scores = {d: score_dataset(by_dataset[d], self._space(d).classes,
-                                        self.exclude.get(d, ())) for d in order}
-        print_log('\n' + format_tables(self.scores, self.frequent_share), logger='current')
+        missing = [d for d in self._datasets if d not in by_dataset]
+        if missing:
+            print_log(f'no samples of {", ".join(missing)}: part of no mean', logger='current',
+                      level=logging.WARNING)
+        self.scores = {d: score_dataset(by_dataset[d], meta['classes'], self.exclude.get(d, ()))
+                       for d, meta in self._datasets.items() if d in by_dataset}
+        print_log('\n' + format_tables(self.scores, self.frequent_share, self.iou_metrics),
+                  logger='current')
         metrics = self._keys()
         if self.out_file and is_main_process():
             self._write_json(metrics)
         return metrics
 
     def _check_exclude(self) -> None:
-        for dataset, classes in self.exclude.items():
-            if dataset not in self.dataset_meta['datasets']:
-                continue  # `tools/test.py --dataset` evaluates some of the datasets only
-            for name in classes:
-                self._space(dataset).index(name)
+        for dataset, names in self.exclude.items():
+            if dataset not in self._datasets:  # `tools/test.py --dataset` evaluates some only
+                print_log(f'exclude names the dataset {dataset!r}, which is not evaluated; the '
+                          f'evaluated ones are {", ".join(self._datasets)}', logger='current',
+                          level=logging.WARNING)
+                continue
+            for name in names:
+                LabelSpace(dataset, self._datasets[dataset]['classes']).index(name)
 
     def _keys(self) -> dict[str, float]:
-        kinds = {'aAcc': lambda s: s.aacc}
-        for metric in self.iou_metrics:
-            kinds[metric] = lambda s, what=_PER_CLASS[metric][0]: s.mean(what)
-            second = _PER_CLASS[metric][1]
-            kinds['mAcc' if second == 'acc' else 'mPrecision'] = lambda s, w=second: s.mean(w)
-            if metric == 'mFscore':
-                kinds['mRecall'] = lambda s: s.mean('acc')
+        kinds = {'aAcc': [s.aacc for s in self.scores.values()]}
+        for title, what in per_class_columns(self.iou_metrics).items():
+            kinds[f'm{title}'] = [s.mean(what) for s in self.scores.values()]
         if self.frequent_share is not None:
-            kinds['mIoU_frequent'] = lambda s: s.mean('iou', self.frequent_share)
+            kinds['mIoU_frequent'] = [s.mean('iou', self.frequent_share)
+                                      for s in self.scores.values()]
         metrics = {}
-        for kind, value in kinds.items():
-            values = [value(score) for score in self.scores.values()]
-            for dataset, v in zip(self.scores, values):
-                metrics[f'{dataset}/{kind}'] = round(100 * v, 2)
-            metrics[f'mean/{kind}'] = round(100 * float(np.nanmean(values)), 2)
+        for kind, values in kinds.items():
+            metrics.update({f'{d}/{kind}': _percent(v) for d, v in zip(self.scores, values)})
+            metrics[f'mean/{kind}'] = _percent(arithmetic_mean(values))
             if kind == 'mIoU':
-                metrics[f'harmonic/{kind}'] = round(100 * harmonic_mean(values), 2)
+                metrics[f'harmonic/{kind}'] = _percent(harmonic_mean(values))
         if self.classwise:
             for dataset, score in self.scores.items():
-                metrics.update({f'{dataset}/IoU.{c}': round(100 * v, 2)
-                                for c, v in zip(score.classes, score.iou)
-                                if 'loss' not in c.lower()})
+                for i, (name, value) in enumerate(zip(score.classes, score.iou)):
+                    if score.notes[i] in ('', 'left out'):
+                        key = i if 'loss' in name.lower() else name
+                        metrics[f'{dataset}/IoU.{key}'] = _percent(value)
         return metrics
 
     def _write_json(self, metrics: dict) -> None:
@@ -174,15 +206,34 @@ class MultiDatasetIoUMetric(BaseMetric):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
         temporary.write_text(json.dumps(
-            {'metrics': metrics,
-             'datasets': {d: score.to_dict() for d, score in self.scores.items()}}, indent=1))
+            {'metrics': without_nan(metrics),
+             'datasets': {d: score.to_dict() for d, score in self.scores.items()}},
+            indent=1, allow_nan=False))
         os.replace(temporary, path)
 
 
-def _translation(sample: dict, space: LabelSpace) -> Sequence[int] | None:
+def _percent(value: float) -> float:
+    """Round as ``IoUMetric`` does, in float32."""
+    return round(float(np.round(np.float32(value) * 100, 2)), 2)
+
+
+def _as_image(pixel_data: Mapping) -> np.ndarray:
+    """Return ids of shape [H, W], whatever device they are on."""
+    data = pixel_data['data']
+    data = data.cpu().numpy() if hasattr(data, 'cpu') else np.asarray(data)
+    return data.reshape(data.shape[-2:])
+
+
+def _translation(sample: dict, classes: Sequence[str]) -> Sequence[int] | None:
     """Predicted id -> class of the dataset, for predictions in another label space."""
     if sample.get('pred_to_dataset') is not None:
         return sample['pred_to_dataset']
     if sample.get('pred_classes') is None:
         return None
-    return match_by_name(LabelSpace(sample['label_space'], sample['pred_classes']), space)
+    return _matched(sample['label_space'], tuple(sample['pred_classes']), sample['dataset'],
+                    tuple(classes))
+
+
+@lru_cache(maxsize=64)
+def _matched(label_space: str, pred_classes: tuple, dataset: str, classes: tuple) -> np.ndarray:
+    return match_by_name(LabelSpace(label_space, pred_classes), LabelSpace(dataset, classes))

@@ -9,19 +9,20 @@ from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
 
 
-def build_label_space(cfg: dict, spaces: Sequence[LabelSpace]) -> UnifiedLabelSpace:
+def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> UnifiedLabelSpace:
     """Build the label space that a config describes.
 
     Args:
-        cfg: ``dict(type='disjoint')``, ``dict(type='by_name', aliases=..., keep_apart=...)``, or
-            ``dict(type='json', path=...)`` for a file of :meth:`UnifiedLabelSpace.to_json`.
+        cfg: ``dict(type='disjoint')`` (default), ``dict(type='by_name', aliases=...,
+            keep_apart=...)``, or ``dict(type='json', path=...)`` for a file of
+            :meth:`UnifiedLabelSpace.to_json`.
         spaces: Label spaces of the datasets in the mix.
 
     Raises:
         ValueError: Unknown type or argument, or the file is about other datasets or classes.
     """
-    arguments = dict(cfg)
-    kind = arguments.pop('type', None)
+    arguments = dict(cfg or {})
+    kind = arguments.pop('type', 'disjoint')
     allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'json': ('path',)}
     if kind not in allowed:
         raise ValueError(f'label_space type {kind!r} is not known; allowed: {", ".join(allowed)}')

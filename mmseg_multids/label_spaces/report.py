@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .names import normalise_name
 from .unified import UnifiedLabelSpace
 
 
@@ -12,7 +13,8 @@ def format_label_space(label_space: UnifiedLabelSpace) -> str:
 
     Returns:
         Several lines of text: a line per dataset, the nodes that stand for classes of several
-        datasets, each dataset's own nodes, and classes that own several nodes.
+        datasets, equal names that did not become one node, each dataset's own nodes, classes that
+        own several nodes, and each dataset's classes with the nodes they are read from.
     """
     datasets = label_space.datasets
     member = np.stack([label_space.class_of_node(d) >= 0 for d in datasets])  # [S, N]
@@ -30,6 +32,7 @@ def format_label_space(label_space: UnifiedLabelSpace) -> str:
         parts = [f'{d}: {_class_name(label_space, d, node)}' for d in datasets
                  if label_space.class_of_node(d)[node] >= 0]
         lines.append(f'  {node:4d}  {label_space.nodes[node]}  ({"; ".join(parts)})')
+    lines += _separate_names(label_space)
     for dataset, row in zip(datasets, member):
         own_nodes = np.flatnonzero(row & (member.sum(axis=0) == 1))
         lines += ['', f'only in {dataset}: {len(own_nodes)} nodes']
@@ -38,8 +41,29 @@ def format_label_space(label_space: UnifiedLabelSpace) -> str:
         several = label_space.classes_with_several_nodes(dataset)
         if several:
             lines += ['', f'classes of {dataset} with several nodes: {", ".join(several)}']
+    for dataset in datasets:
+        lines += ['', f'classes of {dataset}:']
+        for class_id, name in enumerate(label_space.space(dataset).classes):
+            nodes = [label_space.nodes[n] for n in label_space.nodes_of_class(dataset, class_id)]
+            reads = '' if nodes in ([name], [f'{dataset}/{name}']) else f' -> {", ".join(nodes)}'
+            lines.append(f'  {class_id:4d}  {name}{reads}')
     return '\n'.join(lines)
 
 
 def _class_name(label_space: UnifiedLabelSpace, dataset: str, node: int) -> str:
     return label_space.space(dataset).classes[label_space.class_of_node(dataset)[node]]
+
+
+def _separate_names(label_space: UnifiedLabelSpace) -> list[str]:
+    """Names that several datasets have, but that no node joins for all of them."""
+    owners: dict[str, list[tuple[str, int]]] = {}
+    for dataset in label_space.datasets:
+        for class_id, name in enumerate(label_space.space(dataset).classes):
+            owners.setdefault(normalise_name(name), []).append((dataset, class_id))
+    lines = []
+    for name, classes in owners.items():
+        common = set.intersection(*(set(label_space.nodes_of_class(*c).tolist()) for c in classes))
+        if len({dataset for dataset, _ in classes}) > 1 and not common:
+            parts = [f'{d}: {label_space.space(d).classes[i]}' for d, i in classes]
+            lines.append(f'  {name}  ({"; ".join(parts)})')
+    return ['', f'the same name but separate nodes: {len(lines)}', *lines] if lines else []

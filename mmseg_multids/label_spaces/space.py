@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
 
 
 class LabelSpace:
@@ -94,18 +96,25 @@ class LabelSpace:
 def distinct_colours(count: int, taken: Sequence[Sequence[int]] = ()) -> tuple[tuple, ...]:
     """Return ``count`` RGB colours that differ from each other and from ``taken``.
 
-    Hues advance by the golden ratio, so any first few are far apart.
+    Each colour is the one farthest from all before it, so any first few are far apart, and more
+    classes leave the first ones as they were. Black and white stay free for what is no class.
     """
-    used = {tuple(c) for c in taken}
-    colours: list[tuple[int, int, int]] = []
-    step = 0
-    while len(colours) < count:
-        hue = (step * 0.61803398875) % 1.0
-        saturation = (0.85, 0.55, 0.7)[step % 3]
-        value = (0.95, 0.75, 0.55)[(step // 3) % 3]
-        step += 1
-        colour = tuple(round(v * 255) for v in colorsys.hsv_to_rgb(hue, saturation, value))
-        if colour not in used:
-            used.add(colour)
-            colours.append(colour)
+    return _farthest_colours(count, tuple(tuple(int(v) for v in c) for c in taken))
+
+
+@lru_cache(maxsize=64)
+def _farthest_colours(count: int, taken: tuple) -> tuple[tuple, ...]:
+    side = 16
+    while side ** 3 < count + len(taken) + 2:
+        side += 1
+    levels = np.linspace(20, 245, side).round().astype(np.int64)
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), -1).reshape(-1, 3)  # [G, 3]
+    nearest = np.full(len(grid), np.iinfo(np.int64).max)  # squared distances: whole numbers, so
+    for colour in ((0, 0, 0), (255, 255, 255), *taken):  # every machine picks the same
+        nearest = np.minimum(nearest, ((grid - np.array(colour)) ** 2).sum(-1))
+    colours = []
+    for _ in range(count):
+        colour = grid[nearest.argmax()]
+        colours.append(tuple(colour.tolist()))
+        nearest = np.minimum(nearest, ((grid - colour) ** 2).sum(-1))
     return tuple(colours)

@@ -32,6 +32,8 @@ class UnifiedLabelSpace:
 
     def __init__(self, nodes: Sequence[str], spaces: Sequence[LabelSpace],
                  class_of_node: Mapping[str, Sequence[int]]) -> None:
+        if isinstance(nodes, str) or not all(isinstance(node, str) and node for node in nodes):
+            raise ValueError(f'nodes must be a list of names, got {nodes!r}')
         self._nodes = tuple(nodes)
         names = [space.name for space in spaces]
         if not names:
@@ -174,15 +176,20 @@ class UnifiedLabelSpace:
                        data['class_of_node'])
         except KeyError as error:
             raise ValueError(f'a unified label space needs {error}') from None
+        except (TypeError, AttributeError) as error:  # such as null where a list should be
+            raise ValueError(f'not a unified label space: {error}') from None
 
     def to_json(self, path: str | os.PathLike) -> None:
         """Write a JSON file; a file of that name is replaced only by a complete one."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        temporary.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + '\n',
-                             encoding='utf-8')
-        os.replace(temporary, path)
+        try:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + '\n',
+                                 encoding='utf-8')
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @classmethod
     def from_json(cls, path: str | os.PathLike) -> UnifiedLabelSpace:
@@ -213,15 +220,15 @@ class UnifiedLabelSpace:
             gone = [n for n in self.nodes if n not in other.nodes]
             new = [n for n in other.nodes if n not in self.nodes]
             lines.append(f'nodes: {self.num_nodes} became {other.num_nodes}'
-                         + (f'; missing: {", ".join(gone)}' if gone else '')
-                         + (f'; added: {", ".join(new)}' if new else '')
+                         + (f'; missing: {_some(gone)}' if gone else '')
+                         + (f'; added: {_some(new)}' if new else '')
                          + ('; in another order' if not gone and not new else ''))
         elif not lines:
             for dataset in common:
                 moved = np.flatnonzero(self.class_of_node(dataset) != other.class_of_node(dataset))
                 if moved.size:
                     lines.append(f'{dataset}: {moved.size} node(s) stand for other classes: '
-                                 + ', '.join(self.nodes[i] for i in moved[:5]))
+                                 + _some([self.nodes[i] for i in moved]))
         return lines
 
     def __eq__(self, other: object) -> bool:
@@ -235,6 +242,11 @@ class UnifiedLabelSpace:
         return f'UnifiedLabelSpace({self.num_nodes} nodes, datasets: {", ".join(self.datasets)})'
 
 
+def _some(names: Sequence[str], most: int = 10) -> str:
+    more = len(names) - most
+    return ', '.join(names[:most]) + (f' and {more} more' if more > 0 else '')
+
+
 def _class_differences(old: LabelSpace, new: LabelSpace) -> list[str]:
     if old.classes == new.classes:
         return []
@@ -242,7 +254,7 @@ def _class_differences(old: LabelSpace, new: LabelSpace) -> list[str]:
     added = [c for c in new.classes if c not in old.classes]
     lines = []
     if gone:
-        lines.append(f'{old.name}: classes missing: {", ".join(gone)}')
+        lines.append(f'{old.name}: classes missing: {_some(gone)}')
     if added:
-        lines.append(f'{old.name}: classes added: {", ".join(added)}')
+        lines.append(f'{old.name}: classes added: {_some(added)}')
     return lines or [f'{old.name}: same classes in another order']

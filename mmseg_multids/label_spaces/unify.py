@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations, product
 
 import numpy as np
 
-from .names import AliasTable, normalise_entry, normalise_name
+from .names import check_groups, find_classes, normalise_name
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
+
+Class = tuple[int, int]  # (index of the space, class id)
 
 
 def unify_disjoint(spaces: Sequence[LabelSpace]) -> UnifiedLabelSpace:
@@ -41,10 +44,12 @@ def unify_by_name(spaces: Sequence[LabelSpace],
     Args:
         spaces: Label spaces of the datasets.
         aliases: Groups of names that merge as well, such as ``[['person', 'pedestrian']]``; an
-            entry may be ``dataset/class``.
-        keep_apart: Groups whose classes do not merge with each other although their names are the
-            same, such as ``[['camvid11/Building', 'labelmefacade8/building']]``. A group of one
-            plain name keeps apart all classes of that name.
+            entry may be ``dataset/class``. Merging is transitive: classes of the same name as an
+            aliased one come along, unless they are kept apart.
+        keep_apart: Groups whose entries do not merge with each other, by name or by alias, such as
+            ``[['camvid11/Building', 'labelmefacade8/building']]``. Classes of a group of one entry
+            get a node of their own each. Where a third class could go to either of two that are
+            kept apart, an alias comes before an equal name, and an earlier dataset before a later.
 
     Returns:
         A unified label space with exactly one node per class. A node is named like its first class;
@@ -54,65 +59,96 @@ def unify_by_name(spaces: Sequence[LabelSpace],
         ValueError: Two classes of one dataset would become one node, or ``aliases`` or
             ``keep_apart`` name a class that no dataset has.
     """
-    _check_entries(spaces, aliases, 'aliases')
-    _check_entries(spaces, keep_apart, 'keep_apart')
-    table = AliasTable(aliases)
-    forbidden = [{normalise_entry(entry) for entry in group} for group in keep_apart or ()]
-    members: list[list[tuple[LabelSpace, int]]] = []  # classes of each node
-    nodes_of_key: dict[str, list[int]] = {}
-    for space in spaces:
-        for class_id, name in enumerate(space.classes):
-            key = table.key(space.name, name)
-            node = next((n for n in nodes_of_key.get(key, ())
-                         if not _kept_apart((space, class_id), members[n], forbidden)), None)
-            if node is None:
-                node = len(members)
-                members.append([])
-                nodes_of_key.setdefault(key, []).append(node)
-            same = [s.classes[i] for s, i in members[node] if s is space]
-            if same:
-                raise ValueError(
-                    f'classes {same[0]!r} and {name!r} of {space.name} would become one node; a '
-                    'node has at most one class per dataset. Remove the alias, or name them in '
-                    'keep_apart')
-            members[node].append((space, class_id))
+    alias_groups = [sorted({c for entry in group for c in entry})
+                    for group in _resolve(spaces, aliases, 'aliases', least=2)]
+    nodes = _Merger(spaces, _forbidden_pairs(spaces, keep_apart))
+    for group in [*alias_groups, *_equal_names(spaces)]:  # explicit wishes come first
+        for first, second in combinations(group, 2):
+            nodes.merge(first, second)
+    members = nodes.members()
     class_of_node = {space.name: np.full(len(members), -1, dtype=np.int64) for space in spaces}
-    names: list[str] = []
-    taken: set[str] = set()
     for node, classes in enumerate(members):
         for space, class_id in classes:
-            class_of_node[space.name][node] = class_id
-        space, class_id = classes[0]
-        plain = space.classes[class_id]
-        names.append(f'{space.name}/{plain}' if normalise_name(plain) in taken else plain)
-        taken.add(normalise_name(plain))
-    return UnifiedLabelSpace(names, spaces, class_of_node)
+            class_of_node[spaces[space].name][node] = class_id
+    return UnifiedLabelSpace(_node_names(spaces, members), spaces, class_of_node)
 
 
-def _entries_of(space: LabelSpace, class_id: int) -> set[str]:
-    name = normalise_name(space.classes[class_id])
-    return {name, f'{space.name}/{name}'}
+class _Merger:
+    """Sets of classes that grow together, except across forbidden pairs."""
+
+    def __init__(self, spaces: Sequence[LabelSpace], forbidden: set[frozenset[Class]]) -> None:
+        self._spaces = spaces
+        self._forbidden = forbidden
+        self._set_of = {(s, i): [(s, i)] for s, space in enumerate(spaces)
+                        for i in range(space.num_classes)}
+
+    def merge(self, first: Class, second: Class) -> None:
+        """Join the sets of two classes, unless a pair of their members is kept apart."""
+        a, b = self._set_of[first], self._set_of[second]
+        if a is b or any(frozenset(pair) in self._forbidden for pair in product(a, b)):
+            return
+        for one, other in product(a, b):
+            if one[0] == other[0]:
+                space = self._spaces[one[0]]
+                names = ' and '.join(repr(space.classes[i]) for i in sorted((one[1], other[1])))
+                raise ValueError(
+                    f'classes {names} of {space.name} would become one node; a node has at most '
+                    'one class per dataset. Remove the alias, or name them in keep_apart')
+        a += b
+        for member in b:
+            self._set_of[member] = a
+
+    def members(self) -> list[list[Class]]:
+        """The sets, ordered by their first classes."""
+        unique = {id(group): sorted(group) for group in self._set_of.values()}
+        return sorted(unique.values())
 
 
-def _kept_apart(new: tuple[LabelSpace, int], members: list[tuple[LabelSpace, int]],
-                forbidden: list[set[str]]) -> bool:
-    return any(_named_apart(_entries_of(*new) & group, _entries_of(*member) & group, group)
-               for group in forbidden for member in members)
-
-
-def _named_apart(a: set[str], b: set[str], group: set[str]) -> bool:
-    """Whether two classes, here what a group names of them, are different entries of it."""
-    return bool(a and b) and (len(group) == 1 or len(a | b) > 1)
-
-
-def _check_entries(spaces: Sequence[LabelSpace], groups: Sequence[Sequence[str]] | None,
-                   argument: str) -> None:
-    """Refuse names that no dataset has: most likely they are misspelt."""
-    known = set().union(*(_entries_of(s, i) for s in spaces for i in range(s.num_classes)))
-    for group in groups or ():
-        if isinstance(group, str):
-            raise ValueError(f'{argument} is a list of groups of names, got the text {group!r}')
+def _resolve(spaces: Sequence[LabelSpace], groups: Sequence[Sequence[str]] | None, argument: str,
+             least: int = 1) -> list[list[list[Class]]]:
+    """Return the classes of each entry of each group; refuse names that no dataset has."""
+    resolved = []
+    for group in check_groups(groups, argument, least):
+        resolved.append([])
         for entry in group:
-            if normalise_entry(entry) not in known:
+            classes = find_classes(entry, spaces)
+            if not classes:  # most likely misspelt
+                dataset = next((s for s in spaces if s.name == entry.partition('/')[0]), None)
+                known = (f'datasets: {", ".join(s.name for s in spaces)}' if dataset is None else
+                         f'{dataset.name} has {", ".join(dataset.classes)}')
                 raise ValueError(f'{argument} names {entry!r}, but no dataset has that class; '
-                                 f'datasets: {", ".join(s.name for s in spaces)}')
+                                 f'{known}')
+            resolved[-1].append(classes)
+    return resolved
+
+
+def _forbidden_pairs(spaces: Sequence[LabelSpace],
+                     keep_apart: Sequence[Sequence[str]] | None) -> set[frozenset[Class]]:
+    every = [(s, i) for s, space in enumerate(spaces) for i in range(space.num_classes)]
+    pairs: set[frozenset[Class]] = set()
+    for group in _resolve(spaces, keep_apart, 'keep_apart'):
+        sides = combinations(group, 2) if len(group) > 1 else [(group[0], every)]
+        for one, other in sides:
+            pairs |= {frozenset(pair) for pair in product(one, other) if pair[0] != pair[1]}
+    return pairs
+
+
+def _equal_names(spaces: Sequence[LabelSpace]) -> Iterable[list[Class]]:
+    groups: dict[str, list[Class]] = {}
+    for s, space in enumerate(spaces):
+        for i, name in enumerate(space.classes):
+            groups.setdefault(normalise_name(name), []).append((s, i))
+    return groups.values()
+
+
+def _node_names(spaces: Sequence[LabelSpace], members: Sequence[Sequence[Class]]) -> list[str]:
+    names: list[str] = []
+    taken: set[str] = set()
+    for (space, class_id), *_ in members:
+        plain = spaces[space].classes[class_id]
+        name = plain if normalise_name(plain) not in taken else f'{spaces[space].name}/{plain}'
+        while name in names:  # a class of an earlier dataset is literally called so
+            name += '*'
+        names.append(name)
+        taken.add(normalise_name(plain))
+    return names

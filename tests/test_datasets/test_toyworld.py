@@ -39,6 +39,14 @@ def test_every_class_occurs(view):
     assert not rare  # at least 2 % of the images
 
 
+def test_a_view_in_another_taxonomy():
+    dataset = ToyWorldDataset('asia', 'val', size=2, taxonomy='city', pipeline=PIPELINE)
+    assert list(dataset.metainfo['classes']) == list(VIEWS['city'].classes)
+    image, leaves = render_scene('asia', 'val', 0, 1)
+    labels = dataset[1]['data_samples'].gt_sem_seg.data[0].numpy()
+    np.testing.assert_array_equal(labels, leaf_to_class('city')[leaves])
+
+
 def test_scenes_are_pure_functions_and_splits_share_none():
     first = render_scene('city', 'train', 0, 3)
     render_scene('asia', 'train', 0, 9)

@@ -9,8 +9,9 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 
 from ...registry import DATASETS, TRANSFORMS
-from .render import LOOK, SPLITS, render_scene
-from .views import leaf_to_class, view_named
+from .leaves import PALETTE
+from .render import SPLITS, render_scene
+from .views import IGNORE_INDEX, leaf_to_class, view_named
 
 
 @DATASETS.register_module()
@@ -26,11 +27,16 @@ class ToyWorldDataset(BaseSegDataset):
         size: Number of images.
         image_size: Height and width in pixels.
         seed: Seed of the world.
+        taxonomy: Label the view's scenes with the classes of this view. Default: its own. One
+            taxonomy in several domains tells the domains' effect from that of the labels.
         indices: As in MMEngine: the first n images, or a list of positions.
+        metainfo: As in ``BaseSegDataset``. Its ``classes`` may be a part of the taxonomy's, in any
+            order; the others are not labelled then.
         **kwargs: As in ``BaseSegDataset``.
 
     Raises:
-        ValueError: Unknown view or split, or a size below 1.
+        ValueError: Unknown view, split or class, a size below 1, an image without pixels, or an
+            argument that only makes sense for files with label maps.
 
     Example:
         >>> toyworld_city = dict(name='city', type='ToyWorldDataset', view='city', splits=dict(
@@ -39,21 +45,32 @@ class ToyWorldDataset(BaseSegDataset):
 
     def __init__(self, view: str, split: str = 'train', size: int = 1000,
                  image_size: tuple[int, int] = (128, 128), seed: int = 0,
-                 indices: int | Sequence[int] | None = None, lazy_init: bool = False,
-                 **kwargs) -> None:
+                 taxonomy: str | None = None, indices: int | Sequence[int] | None = None,
+                 metainfo: dict | None = None, lazy_init: bool = False, **kwargs) -> None:
+        view_named(view)
         if split not in SPLITS:
             raise ValueError(f'ToyWorld has no split {split!r}; known: {", ".join(SPLITS)}')
         if size < 1:
             raise ValueError(f'size={size}: at least one image is needed')
+        if len(image_size) != 2 or min(image_size) < 1:
+            raise ValueError(f'image_size={image_size}: a height and a width of at least 1 pixel '
+                             'are needed')
+        if kwargs.get('reduce_zero_label') or kwargs.get('ignore_index', 255) != IGNORE_INDEX:
+            raise ValueError('ToyWorld draws its own labels: reduce_zero_label must be False and '
+                             f'ignore_index {IGNORE_INDEX}')
         self.view, self.split, self.seed = view, split, seed
         self.image_size = tuple(image_size)
         self._positions = None if indices is None or isinstance(indices, int) else list(indices)
         if isinstance(indices, int):
             size = min(size, indices)
         self._size = size if self._positions is None else len(self._positions)
-        self._class_of_leaf = leaf_to_class(view).astype(np.uint8)
-        metainfo = {**self.metainfo_from_cfg({'view': view}),
-                    **(kwargs.pop('metainfo', None) or {})}
+        own = self.metainfo_from_cfg({'view': view, 'taxonomy': taxonomy})
+        metainfo = {**own, **(metainfo or {})}
+        self._class_of_leaf = _labelled(leaf_to_class(taxonomy or view), own['classes'],
+                                        metainfo['classes'], view)
+        if metainfo['palette'] is own['palette']:  # a part of the classes takes its colours along
+            colours = dict(zip(own['classes'], own['palette']))
+            metainfo['palette'] = [colours[name] for name in metainfo['classes']]
         super().__init__(metainfo=metainfo, data_prefix={'img_path': f'toyworld/{view}/{split}'},
                          lazy_init=True, **kwargs)
         if not lazy_init:
@@ -61,12 +78,11 @@ class ToyWorldDataset(BaseSegDataset):
 
     @classmethod
     def metainfo_from_cfg(cls, cfg: dict) -> dict:
-        """Return classes and palette of the view that a config names."""
-        classes = view_named(cfg.get('view')).classes
-        # A class has the colour that its first leaf has in the plainest view, so all views are
-        # painted alike.
+        """Return classes and palette of the view, or taxonomy, that a config names."""
+        classes = view_named(cfg.get('taxonomy') or cfg.get('view')).classes
+        # A class has the colour of its first leaf, so that all views are painted alike.
         return {'classes': tuple(classes),
-                'palette': [list(LOOK[leaves[0]][0]) for leaves in classes.values()]}
+                'palette': [list(PALETTE[leaves[0]]) for leaves in classes.values()]}
 
     def full_init(self) -> None:
         """Do nothing: there is no list of images."""
@@ -93,6 +109,19 @@ class ToyWorldDataset(BaseSegDataset):
         """Return the true leaf of each pixel. Shape [H, W], uint8; ids as in ``LEAVES``."""
         return render_scene(self.view, self.split, self.seed, self._number(index),
                             self.image_size)[1]
+
+
+def _labelled(table: np.ndarray, classes: Sequence[str], wanted: Sequence[str],
+              view: str) -> np.ndarray:
+    """Return the class of each leaf where only the ``wanted`` classes are labelled."""
+    unknown = [name for name in wanted if name not in classes]
+    if unknown:
+        raise ValueError(f'ToyWorld view {view!r} has no class {unknown[0]!r}; known: '
+                         f'{", ".join(classes)}')
+    new_id = np.full(256, IGNORE_INDEX, dtype=np.uint8)
+    for i, name in enumerate(wanted):
+        new_id[classes.index(name)] = i
+    return new_id[table]
 
 
 @TRANSFORMS.register_module()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import zlib
 from functools import cache
 
@@ -75,75 +76,103 @@ def render_scene(view: str, split: str, seed: int, index: int,
 
 
 def _paint(canvas: Canvas, view: str, domain: Domain, rng: np.random.Generator) -> np.ndarray:
+    """Colour, texture, light, fog, blur and noise.
+
+    Everything per pixel is integer arithmetic, so that an image is the same to the last bit on
+    every machine: sums and blurs of floats depend on the processor and on OpenCV's version.
+    """
     height, width = canvas.leaf.shape
-    colours, kinds, contrast = _looks(view)
-    image = colours[canvas.leaf]  # [H, W, 3] float32
+    colours, first_texel, textures = _looks(view)
+    image = cv2.LUT(cv2.merge([canvas.leaf] * 3), colours)  # [H, W, 3] uint8
     rows = (np.arange(height) * 128 // height + rng.integers(_TILE)) % _TILE
     columns = (np.arange(width) * 128 // height + rng.integers(_TILE)) % _TILE
-    texture = _textures()[kinds[canvas.leaf], rows[:, None], columns[None]]  # [H, W], about -1..1
-    detail = texture * contrast[canvas.leaf]
-    detail += (canvas.shade.astype(np.float32) - 128.0) * 0.5
-    image += detail[..., None]
-    light = 1.0 - domain.gradient * (np.linspace(-0.5, 0.5, height, dtype=np.float32)
-                                     + np.float32(rng.uniform(-0.1, 0.1)))
-    image *= (light * np.float32(rng.uniform(0.92, 1.08)))[:, None, None]
+    texel = first_texel[canvas.leaf]  # [H, W]
+    texel += (rows * _TILE)[:, None]
+    texel += columns
+    detail = textures.take(texel)  # [H, W] int16
+    detail += (canvas.shade.astype(np.int16) - 128) // 2
+    image = cv2.add(image, cv2.merge([detail] * 3), dtype=cv2.CV_16S)
+
+    tilt, gain = rng.uniform(-0.1, 0.1), rng.uniform(0.92, 1.08)
+    top, bottom = (round(256 * gain * (1 - domain.gradient * (end + tilt))) for end in (-0.5, 0.5))
+    row = np.arange(height, dtype=np.int32)[:, None, None]
+    image = image * (top + (bottom - top) * row // height) // 256  # int32
     if domain.fog:
-        veil = domain.fog * np.exp(-((np.linspace(0, 1, height) - 0.42) / 0.3) ** 2)
-        veil = (veil * rng.uniform(0.5, 1.3)).clip(0, 0.85).astype(np.float32)[:, None, None]
-        image += (200.0 - image) * veil
-    noise = _noise()
-    top, left = rng.integers(noise.shape[0]), rng.integers(noise.shape[1])
-    noise_rows = (np.arange(height) + top) % noise.shape[0]
-    noise_columns = (np.arange(width) + left) % noise.shape[1]
+        veil = domain.fog * np.exp(-((np.arange(height) / height - 0.42) / 0.3) ** 2)
+        veil = np.rint(256 * (veil * rng.uniform(0.5, 1.3)).clip(0, 0.85)).astype(np.int32)
+        image += (200 - image) * veil[:, None, None] // 256
+    image = image.clip(0, 255).astype(np.uint8)
     if domain.blur:
-        image = cv2.GaussianBlur(image, (0, 0), domain.blur * height / 128)
-    image += noise[noise_rows[:, None], noise_columns] * np.float32(domain.noise)
-    return np.clip(image, 0, 255, out=image).astype(np.uint8)
+        image = cv2.GaussianBlur(image, (0, 0), domain.blur * height / 128)  # exact for uint8
+    noise = _noise(domain.noise)
+    corner = rng.integers(noise.shape[0]), rng.integers(noise.shape[1])
+    return cv2.add(image, _window(noise, *corner, height, width), dtype=cv2.CV_8U)
+
+
+def _window(table: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
+    """Cut a window out of a table that goes on beyond its edges."""
+    if top + height <= table.shape[0] and left + width <= table.shape[1]:
+        return table[top:top + height, left:left + width]
+    rows = np.arange(top, top + height) % table.shape[0]
+    columns = np.arange(left, left + width) % table.shape[1]
+    return table[rows[:, None], columns]
 
 
 @cache
 def _looks(view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour (BGR), kind of texture and contrast of each leaf in a view."""
+    """Tables to paint a view with.
+
+    Returns:
+        Colour (BGR) by leaf, [1, 256, 3] uint8; position in the textures at which a leaf's begins,
+        [256] int64; the textures in levels of brightness, [2 * 8 * 256 * 256] int16: once faint,
+        for what has none of its own, once strong.
+    """
     domain = view_named(view).domain
     rng = np.random.default_rng(mix(zlib.crc32(view.encode()), 17))
-    colours = np.array([LOOK[leaf][0] for leaf in LEAVES], dtype=np.float32)  # [40, 3] RGB
-    colours += rng.uniform(-1, 1, colours.shape).astype(np.float32) * domain.leaf_jitter
-    hsv = cv2.cvtColor(colours.clip(0, 255)[None] / 255.0, cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0] + domain.hue) % 360
-    hsv[..., 1] = (hsv[..., 1] * domain.saturation).clip(0, 1)
-    hsv[..., 2] = (hsv[..., 2] * domain.brightness).clip(0, 1)
-    bgr = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0] * 255.0
+    rgb = np.array([LOOK[leaf][0] for leaf in LEAVES], dtype=np.float64)  # [40, 3]
+    rgb += rng.uniform(-1, 1, rgb.shape) * domain.leaf_jitter
+    colours = np.zeros((1, 256, 3), dtype=np.uint8)
+    for leaf, colour in enumerate(rgb.clip(0, 255) / 255):
+        hue, saturation, value = colorsys.rgb_to_hsv(*colour.tolist())
+        colour = colorsys.hsv_to_rgb((hue + domain.hue / 360) % 1,
+                                     min(1, saturation * domain.saturation),
+                                     min(1, value * domain.brightness))
+        colours[0, leaf] = [round(255 * channel) for channel in colour[::-1]]
     kinds = np.array([(LOOK[leaf][1] + domain.texture_shift) % _KINDS if LOOK[leaf][1]
                       else 0 for leaf in LEAVES])
-    contrast = np.where(kinds == 0, 6.0, 20.0) * domain.texture
+    strong = kinds != 0
     if view_named(view).indoor:  # a wall indoors is papered, not built of stones
         kinds[LEAF_ID['wall']] = 7
-    return bgr.astype(np.float32), kinds, contrast.astype(np.float32)
+    first_texel = np.zeros(256, dtype=np.int64)
+    first_texel[:len(LEAVES)] = (kinds + _KINDS * strong) * _TILE * _TILE
+    contrast = np.array([6.0, 20.0])[:, None, None, None] * domain.texture
+    return colours, first_texel, np.rint(_textures() * contrast).astype(np.int16).ravel()
 
 
 @cache
 def _textures() -> np.ndarray:
-    """Repeating textures of zero mean. Shape [8, 256, 256], float32."""
+    """Repeating textures of zero mean. Shape [8, 256, 256], float64."""
     rng = np.random.default_rng(3)
-    y, x = np.mgrid[:_TILE, :_TILE].astype(np.float32)
+    y, x = np.mgrid[:_TILE, :_TILE]
 
     def smooth(sigma):
-        noise = rng.standard_normal((3 * _TILE, 3 * _TILE)).astype(np.float32)
-        noise = np.tile(noise[:_TILE, :_TILE], (3, 3))
+        noise = np.tile(rng.standard_normal((_TILE, _TILE)), (3, 3))
         blurred = cv2.GaussianBlur(noise, (0, 0), sigma)[_TILE:2 * _TILE, _TILE:2 * _TILE]
         return blurred / blurred.std()
 
-    def sign(values):
-        return np.where(values > 0, 1.0, -1.0)
+    def stripes(position):
+        return np.where(position % 8 < 4, 1.0, -1.0)
 
-    brick = np.where((y % 8 < 1.5) | ((x + 8 * (y // 8 % 2)) % 16 < 1.5), -1.6, 0.4)
-    kinds = [smooth(12), rng.standard_normal((_TILE, _TILE)), sign(np.sin(y * np.pi / 4)),
-             sign(np.sin(x * np.pi / 4)), brick, smooth(2.5), sign(np.sin((x + y) * np.pi / 4)),
-             np.where((x % 8 < 3) & (y % 8 < 3), 1.8, -0.4)]
-    return np.stack(kinds).astype(np.float32)
+    brick = np.where((y % 8 < 2) | ((x + 8 * (y // 8 % 2)) % 16 < 2), -1.6, 0.4)
+    return np.stack([smooth(12), rng.standard_normal((_TILE, _TILE)), stripes(y), stripes(x), brick,
+                     smooth(2.5), stripes(x + y), np.where((x % 8 < 3) & (y % 8 < 3), 1.8, -0.4)])
 
 
 @cache
-def _noise() -> np.ndarray:
-    """Standard normal noise. Shape [509, 521, 3]: prime sides, so that places hardly repeat."""
-    return np.random.default_rng(5).standard_normal((509, 521, 3)).astype(np.float32)
+def _noise(strength: float) -> np.ndarray:
+    """Normal noise in levels of brightness. Shape [509, 521, 3], int16.
+
+    The sides are prime, so that places hardly repeat in images that are larger.
+    """
+    normal = np.random.default_rng(5).standard_normal((509, 521, 3))
+    return np.rint(normal * strength).astype(np.int16)

@@ -45,11 +45,14 @@ class Canvas:
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, leaf: str,
                 shade: float = 0.0, ring: float = 0.0) -> None:
-        """Fill an ellipse, or draw its outline of width ``ring``."""
+        """Fill an ellipse, or draw its outline of width ``ring``.
+
+        An outline has at least two pixels: thinner ones differ between versions of OpenCV.
+        """
         u = self.unit
         centre = (round(x * u), round(y * u))
         axes = (max(1, round(rx * u)), max(1, round(ry * u)))
-        thickness = max(1, round(ring * u)) if ring else -1
+        thickness = max(2, round(ring * u)) if ring else -1
         cv2.ellipse(self.leaf, centre, axes, 0, 0, 360, LEAF_ID[leaf], thickness)
         cv2.ellipse(self.shade, centre, axes, 0, 0, 360, _shade_value(shade), thickness)
 
@@ -134,7 +137,7 @@ def _draw_ground(canvas: Canvas, rng: np.random.Generator, ground: _Ground,
     ground.strip(-1, 1, 'road', uniform(-0.12, 0.12))
     for lane in ((0.0,), (-0.35, 0.35))[rng.integers(2)]:
         solid = uniform() < 0.3
-        starts = [0.08] if solid else np.arange(uniform(0.05, 0.2), 1.0, 0.26)
+        starts = [0.08] if solid else np.arange(uniform(0.05, 0.2), 1.0, 0.26).tolist()
         for start in starts:
             near = 1.05 if solid else start + 0.15
             ground.strip(lane - 0.05, lane + 0.05, 'lane marking', 0.1, near=near, far=start)
@@ -170,8 +173,8 @@ def _building(canvas, left, right, base, rng) -> None:
     tone = rng.uniform(-0.35, 0.35)
     canvas.box(max(0, left), max(0, top), right, base, 'building', tone)
     step = 0.07
-    for y in np.arange(top + 0.03, base - 0.08, step):
-        for x in np.arange(left + 0.025, right - 0.04, step):
+    for y in np.arange(top + 0.03, base - 0.08, step).tolist():
+        for x in np.arange(left + 0.025, right - 0.04, step).tolist():
             if x > 0:
                 canvas.box(x, max(0, y), x + 0.03, max(0, y) + 0.035, 'building', tone - 0.45)
     if rng.uniform() < 0.35:

@@ -134,7 +134,7 @@ VIEWS = {
                                texture=1.3, texture_shift=3, noise=6, gradient=0.35, fog=0.25,
                                scale=1.1, density=1.5, horizon=(0.30, 0.42), road_width=0.95,
                                green=0.4)),
-    'atlas': View(_ATLAS, Domain(hue=-12, saturation=1.25, brightness=1.05, leaf_jitter=22,
+    'atlas': View(_ATLAS, Domain(hue=-28, saturation=1.3, brightness=0.78, leaf_jitter=34,
                                  texture=0.9, texture_shift=1, noise=3, gradient=0.15, scale=1.15,
                                  density=1.3, horizon=(0.34, 0.5), road_width=1.2, green=0.35)),
     'village': View(_CITY, Domain(hue=14, saturation=0.7, brightness=1.12, leaf_jitter=24,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from .images import image_of_sample
 class SegmentationReportHook(Hook):
     """After training, write the last validation's table and a grid of predictions.
 
-    The files are ``<work_dir>/report/report.txt`` and ``grid.png``; the table and both paths are
-    printed last.
+    The files are ``<work_dir>/report/report.txt``, ``scores.json`` (the table's figures) and
+    ``grid.png``; the table and the paths are printed last.
 
     Args:
         images_per_dataset: Rows of the grid for each dataset.
@@ -48,12 +49,11 @@ class SegmentationReportHook(Hook):
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
         if metric is not None and metric.scores:
-            table = format_tables(metric.scores, metric.frequent_share)
-            path = folder / 'report.txt'
-            temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-            temporary.write_text(table + '\n')
-            os.replace(temporary, path)
-            lines += [table, f'table: {path}']
+            table = format_tables(metric.scores, metric.frequent_share, metric.iou_metrics)
+            _write(folder / 'report.txt', table + '\n')
+            _write(folder / 'scores.json', json.dumps(
+                {name: score.to_dict() for name, score in metric.scores.items()}, indent=1))
+            lines += [table, f'table: {folder / "report.txt"}']
         grid = folder / 'grid.png'
         dataset = runner.val_dataloader.dataset
         draw_grid(self._rows(runner, dataset), dataset.spaces, grid)
@@ -82,3 +82,9 @@ class SegmentationReportHook(Hook):
         return GridRow(image=image_of_sample(batch, 0, result),
                        labels=result.gt_sem_seg.data[0].cpu().numpy(),
                        predicted=result.pred_sem_seg.data[0].cpu().numpy())
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    temporary.write_text(text)
+    os.replace(temporary, path)
