@@ -1,5 +1,7 @@
 # The single-dataset baseline: a quarter of the multi-head run's iterations, hence as many images of
 # this dataset.
+#
+# Measured with seed 0 on 2 CPU cores: mIoU 20.29 (multi-head: 26.10).
 _base_ = './multihead_r18_realbench.py'
 datasets = [{{_base_.camvid11}}]
 model = dict(datasets=datasets)
