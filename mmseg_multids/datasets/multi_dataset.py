@@ -199,10 +199,11 @@ class MultiDataset(torch.utils.data.Dataset):
         num_classes = self.spaces[name].num_classes
         ignore_index = getattr(self.datasets[name], 'ignore_index', 255)
         array = labels.numpy()
-        if array.size == 0 or array.max() < num_classes and array.min() >= 0:
-            return
-        wrong = array[((array >= num_classes) | (array < 0)) & (array != ignore_index)]
-        if wrong.size:
+        # As unsigned numbers negative ids are the largest, so that one comparison finds them too.
+        unsigned = array.view(f'u{array.itemsize}')
+        bad = (unsigned >= num_classes) & (array != ignore_index)
+        if bad.any():
+            wrong = array[bad]
             raise ValueError(
                 f'dataset {name}: label map {info.get("seg_map_path")} holds the id '
                 f'{int(wrong[0])}; allowed are 0 to {num_classes - 1} and {ignore_index} (ignore)')
