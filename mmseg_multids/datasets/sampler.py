@@ -79,6 +79,13 @@ class MultiDatasetSampler(Sampler):
             self.batch_size, self._plan = batch_size, None
         _ = self.plan
 
+    @property
+    def batches_per_cycle(self) -> int | None:
+        """Batches after which every dataset had its turn; ``None`` for plans without cycles."""
+        if self._plan_cfg.get('type') != 'alternate':
+            return None
+        return self.plan.period // self.batch_size
+
     def skip(self, num_samples: int) -> None:
         """Go on ``num_samples`` of this rank further, at no cost."""
         self.position += num_samples

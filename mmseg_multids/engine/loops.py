@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ from mmengine.runner.utils import calc_dynamic_intervals
 
 from ..datasets.randomness import mix
 from ..datasets.sampler import MultiDatasetSampler
+from ..models.layers.merge import StatisticsMerger
 from ..registry import LOOPS
+from .absent_rows import AbsentRows
 
 _MODEL = 4  # the stream of random numbers that models draw from; see datasets/plans.py
 
@@ -28,6 +32,10 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
     - the sampler's seed is the runner's, on resuming the checkpoint's, also where none is
     configured;
     - the sampler takes the loader's batch size, and another one is refused;
+    - an iteration is an optimiser step, of one batch or of a whole cycle of the plan
+    ``alternate``;
+    - parameters of datasets that a step does not see stay where they are (:class:`AbsentRows`), and
+    running statistics of dataset-specific batch norms are the same on all processes;
     - random numbers of the model (dropout) are seeded in each iteration by (seed, rank, iteration),
       as MMEngine's checkpoints hold no generator states.
 
@@ -39,14 +47,26 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         val_begin: First iteration that may validate.
         val_interval: Iterations between validations.
         dynamic_intervals: ``[(milestone, interval), ...]``, as in MMEngine.
+        step_after: ``'batch'``, or ``'cycle'``: dataset alternation training (CDCL, section 3.2.3).
+            The losses of all batches of a cycle are added up (Eq. 3; weights are the heads'
+            ``dataset_weights``), each going backward on its own so that one graph is held at a
+            time, and one step is taken. For an interval t > 1 the paper does not say when to step;
+            here it is once per cycle, too. Iterations, schedules, validation and checkpoints count
+            cycles, so a checkpoint never falls within one.
+
+    Raises:
+        ValueError: An unknown ``step_after``; cycles with a plan that has none, or with an
+            optimiser wrapper that accumulates on its own.
 
     Example:
-        >>> train_cfg = dict(type='MultiDatasetTrainLoop', max_iters=40000, val_interval=4000)
+        >>> train_cfg = dict(type='MultiDatasetTrainLoop', max_iters=40000, val_interval=4000,
+        ...                  step_after='cycle')
     """
 
     def __init__(self, runner, dataloader, max_iters: int, val_begin: int = 1,
                  val_interval: int = 1000,
-                 dynamic_intervals: list[tuple[int, int]] | None = None) -> None:
+                 dynamic_intervals: list[tuple[int, int]] | None = None,
+                 step_after: str = 'batch') -> None:
         # MMEngine 0.10.7 creates the loader's iterator, and so its workers, in the constructor of
         # IterBasedTrainLoop: before resuming has said where to begin and with which seed.
         BaseLoop.__init__(self, runner, dataloader)
@@ -68,25 +88,74 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
                 raise ValueError('MultiDatasetTrainLoop counts iterations: the sampler must have '
                                  'no epoch_batches, which is for EpochBasedTrainLoop')
             self.sampler.bind(self.dataloader.batch_size)
+        self.batches_per_step = self._count_batches(step_after)
+
+    def _count_batches(self, step_after: str) -> int:
+        if step_after not in ('batch', 'cycle'):
+            raise ValueError(f"step_after={step_after!r}: allowed are 'batch' and 'cycle'")
+        if step_after == 'batch':
+            return 1
+        cycle = getattr(self.sampler, 'batches_per_cycle', None)
+        if cycle is None:
+            raise ValueError("step_after='cycle' needs a MultiDatasetSampler with "
+                             "plan=dict(type='alternate'): no other has cycles of batches")
+        return cycle
 
     def run(self):
         """Launch training."""
+        counts = getattr(self.runner.optim_wrapper, '_accumulative_counts', 1)
+        if self.batches_per_step > 1 and counts != 1:
+            raise ValueError("step_after='cycle' accumulates the batches of a cycle: remove "
+                             f'accumulative_counts={counts} from optim_wrapper')
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self._seed = self._shared_seed()
         batches = self._batches()
+        self._merger = StatisticsMerger(self.runner.model)
+        self._absent = self._watch_absent_rows()
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            batch = next(batches)
-            seed_model(mix(self._seed, _MODEL, get_rank(), self._iter) >> 1)
-            self.run_iter(batch)
+            self.run_iter([next(batches) for _ in range(self.batches_per_step)])
             self._decide_current_val_interval()
             if (self.runner.val_loop is not None and self._iter >= self.val_begin
                     and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)):
                 self.runner.val_loop.run()
+        if self._absent is not None:
+            self._absent.remove()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def run_iter(self, batches: list[dict]) -> None:
+        """Take one optimiser step.
+
+        Hooks get the batch, or the list of a cycle's batches.
+        """
+        data = batches if self.batches_per_step > 1 else batches[0]
+        self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data)
+        if self._absent is not None:
+            self._absent.present = datasets_in(batches)
+        seed_model(mix(self._seed, _MODEL, get_rank(), self._iter) >> 1)
+        model, wrapper = self.runner.model, self.runner.optim_wrapper
+        logs = []
+        for i, batch in enumerate(batches):
+            step = wrapper if i + 1 == len(batches) else _Accumulate(wrapper)
+            logs.append(model.train_step(batch, optim_wrapper=step))
+        self._merger.merge()
+        self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data,
+                              outputs=_merge_logs(logs))
+        self._iter += 1
+
+    def _watch_absent_rows(self) -> AbsentRows | None:
+        optimizer = getattr(self.runner.optim_wrapper, 'optimizer', None)
+        names = getattr(self.dataloader.dataset, 'names', ())
+        if optimizer is None or len(names) < 2:
+            return None
+        return AbsentRows(self.runner.model, optimizer, names)
+
+    def _consumed(self) -> int:
+        """Samples per process that the iterations so far have taken."""
+        return self._iter * self.batches_per_step * self.dataloader.batch_size
 
     def _shared_seed(self) -> int:
         """Return rank 0's seed: ranks have seeds of their own under ``diff_rank_seed``."""
@@ -98,9 +167,9 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         """Yield batches for ever, from the current iteration on."""
         if isinstance(self.sampler, MultiDatasetSampler):
             self.sampler.seed = self._seed
-            self.sampler.position = self._iter * self.dataloader.batch_size
+            self.sampler.position = self._consumed()
         elif self._iter > 0 and hasattr(self.sampler, 'skip'):
-            self.sampler.skip(self._iter * self.dataloader.batch_size)
+            self.sampler.skip(self._consumed())
         elif self._iter > 0:
             self.runner.logger.warning(
                 f'{type(self.sampler).__name__} cannot be moved to iteration {self._iter}: the '
@@ -111,6 +180,45 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
             passes += 1
             if hasattr(self.sampler, 'set_epoch'):
                 self.sampler.set_epoch(passes)
+
+
+class _Accumulate:
+    """The part of an optimiser wrapper that ``train_step`` uses, without taking the step."""
+
+    def __init__(self, wrapper) -> None:
+        self._wrapper = wrapper
+
+    @contextmanager
+    def optim_context(self, model):
+        """As the wrapper's; distributed models keep their gradients to themselves for now."""
+        no_sync = getattr(model, 'no_sync', nullcontext)
+        with self._wrapper.optim_context(model), no_sync():
+            yield
+
+    def update_params(self, loss: torch.Tensor, *_, **__) -> None:
+        """Add the gradients of this loss."""
+        self._wrapper.backward(loss)
+
+
+def datasets_in(batches: Sequence[dict]) -> tuple[str, ...]:
+    """Return the names of the datasets that have samples in the batches."""
+    names: dict[str, None] = {}
+    for batch in batches:
+        for sample in batch['data_samples']:
+            names.setdefault(sample.metainfo.get('dataset'))
+    return tuple(names)
+
+
+def _merge_logs(logs: Sequence[dict]) -> dict:
+    """Return one step's log: ``loss`` added up, all else averaged over the batches that have it."""
+    if len(logs) == 1:
+        return logs[0]
+    values: dict[str, list] = {}
+    for log in logs:
+        for key, value in log.items():
+            values.setdefault(key, []).append(value)
+    return {key: sum(found) if key == 'loss' else sum(found) / len(found)
+            for key, found in values.items()}
 
 
 def seed_model(seed: int) -> None:

@@ -3,10 +3,12 @@
 from .classifiers import LinearNodeClassifier
 from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
+from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import UnifiedCrossEntropyLoss
 from .segmentors import MultiDatasetSegmentor, MultiDatasetTTAModel
 
 __all__ = [
+    'DSBN',
     'UNIFIED',
     'DatasetContext',
     'LinearNodeClassifier',
@@ -14,4 +16,6 @@ __all__ = [
     'MultiDatasetTTAModel',
     'UniSegHead',
     'UnifiedCrossEntropyLoss',
+    'collapse_dsbn',
+    'convert_to_dsbn',
 ]

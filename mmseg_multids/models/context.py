@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Union
 
@@ -10,6 +10,9 @@ import torch
 
 #: Name of the target that reads all nodes of the unified label space.
 UNIFIED = 'unified'
+
+#: Statistics that stand for no single dataset: the mixture of all of them (see ``DSBN``).
+MEAN = 'mean'
 
 
 class DatasetGroup(NamedTuple):
@@ -50,11 +53,24 @@ def group_by_dataset(names: Sequence[str], order: Sequence[str]) -> list[Dataset
     return groups
 
 
+class Batch(NamedTuple):
+    """What is known about a batch; see :class:`DatasetContext` for the fields."""
+
+    names: tuple[str, ...] | None = None
+    groups: tuple[DatasetGroup, ...] = ()
+    target: str | None = None
+    norm_groups: tuple[DatasetGroup, ...] = ()
+
+
 class DatasetContext:
     """The batch at hand, shared by a segmentor, its heads and its dataset-specific layers.
 
     It is a plain object and no module: ``copy.deepcopy`` of a segmentor copies it together with the
     layers that hold it, so an averaged copy of a model has a context of its own.
+
+    Gradient checkpointing runs parts of a forward again during backward, when a later forward may
+    have changed the batch. :meth:`remember` therefore ties the batch to the losses that came of it,
+    and :meth:`batch_of_pass` finds it again.
 
     Args:
         datasets: Names of all datasets, in the order of the label space.
@@ -64,28 +80,81 @@ class DatasetContext:
             datasets of the samples are not known.
         groups: The samples grouped by dataset.
         target: What predictions are read as: a dataset's name, :data:`UNIFIED`, or ``None``.
+        norm_groups: The samples grouped by the dataset whose statistics normalise them. These are
+            ``groups``, but for images of unseen datasets.
+        distances: While a list, dataset-specific layers append how far each sample's statistics
+            are from those that normalise it, [B].
     """
 
     def __init__(self, datasets: Sequence[str]) -> None:
         self.datasets = tuple(datasets)
-        self.names: tuple[str, ...] | None = None
-        self.groups: list[DatasetGroup] = []
-        self.target: str | None = None
+        self._batch = Batch()
+        self._recalled: Batch | None = None
+        self.distances: list[torch.Tensor] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Dataset of each sample of the current batch."""
+        return self._batch.names
+
+    @property
+    def groups(self) -> tuple[DatasetGroup, ...]:
+        """The samples of the current batch, grouped by dataset."""
+        return self._batch.groups
+
+    @property
+    def target(self) -> str | None:
+        """What predictions are read as."""
+        return self._batch.target
 
     @contextmanager
-    def batch(self, names: Sequence[str] | None,
-              target: str | None = None) -> Iterator[DatasetContext]:
+    def batch(self, names: Sequence[str] | None, target: str | None = None,
+              norm: Sequence[str] | None = None) -> Iterator[DatasetContext]:
         """Set the batch for the duration of a ``with`` block; blocks may be nested.
 
         Args:
             names: Dataset of each sample, or ``None`` where they are not known.
             target: What predictions are read as.
+            norm: Dataset whose statistics normalise each sample, or :data:`MEAN`. Default:
+                ``names``.
         """
-        saved = self.names, self.groups, self.target
-        self.names = None if names is None else tuple(names)
-        self.groups = [] if names is None else group_by_dataset(self.names, self.datasets)
-        self.target = target
+        groups: list[DatasetGroup] = []
+        if names is not None:
+            groups = group_by_dataset(names, self.datasets)
+        norm_groups = groups
+        if norm is not None:
+            norm_groups = group_by_dataset(norm, (*self.datasets, MEAN))
+        saved = self._batch
+        self._batch = Batch(None if names is None else tuple(names), tuple(groups), target,
+                            tuple(norm_groups))
+        self._recalled = None  # whatever was recalled belongs to a backward that is over
         try:
             yield self
         finally:
-            self.names, self.groups, self.target = saved
+            self._batch = saved
+
+    def remember(self, outputs: Mapping | Sequence | torch.Tensor) -> None:
+        """Let the backward pass of these tensors find the current batch again.
+
+        Autograd works through the outputs of a later forward before those of an earlier one, so
+        one backward over several forwards is told apart as well.
+        """
+        if isinstance(outputs, Mapping):
+            outputs = list(outputs.values())
+        if isinstance(outputs, (list, tuple)):
+            for output in outputs:
+                self.remember(output)
+        elif isinstance(outputs, torch.Tensor) and outputs.requires_grad:
+            batch = self._batch
+
+            def recall(_, self=self, batch=batch):
+                self._recalled = batch
+
+            outputs.register_hook(recall)
+
+    def batch_of_pass(self) -> tuple[Batch, bool]:
+        """Return the batch that a layer works on, and whether it runs again during backward."""
+        # The id of the running backward pass; -1 outside, see torch.utils.checkpoint.
+        if torch._C._current_graph_task_id() == -1:
+            return self._batch, False
+        return self._recalled or Batch(), True

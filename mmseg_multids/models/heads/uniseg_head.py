@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModule
 from mmseg.models.utils import resize
 from mmseg.structures import build_pixel_sampler
@@ -41,12 +42,16 @@ class UniSegHead(BaseModule):
         dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch, so a batch of
             several datasets has the loss of its average image; ``'sum'`` adds the datasets' losses.
         sampler: Config of a pixel sampler such as ``OHEMPixelSampler``.
+        sync_normalizer: Divide each dataset's loss by its labelled pixels on all processes, so that
+            every labelled pixel counts alike; otherwise each process divides by its own. Needs
+            losses with ``avg_non_ignore=True`` and no pixel sampler.
         ignore_index: Label id that is not labelled.
         init_cfg: MMEngine's initialisation.
 
     Raises:
         ValueError: Unknown dataset in ``dataset_weights``; unknown reduction; a loss over the nodes
-            with a label space in which a class has several nodes.
+            with a label space in which a class has several nodes; ``sync_normalizer`` with a loss
+            that is no mean over labelled pixels.
         TypeError: The wrapped head is no pixel-wise classifier.
 
     Example:
@@ -68,6 +73,7 @@ class UniSegHead(BaseModule):
                  dataset_weights: Mapping[str, float] | None = None,
                  dataset_reduction: str = 'mean',
                  sampler: dict | None = None,
+                 sync_normalizer: bool = False,
                  ignore_index: int = 255,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
@@ -84,6 +90,13 @@ class UniSegHead(BaseModule):
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.sampler = None if sampler is None else build_pixel_sampler(sampler, context=self)
 
+        self.sync_normalizer = sync_normalizer
+        wrong = [loss.loss_name for loss in self.loss_decode
+                 if not getattr(loss, 'avg_non_ignore', False)]
+        if sync_normalizer and (wrong or sampler is not None):
+            raise ValueError('sync_normalizer=True needs losses that are means over the labelled '
+                             f'pixels: {", ".join(wrong) or "a pixel sampler weighs them"}; set '
+                             'avg_non_ignore=True, or sync_normalizer=False')
         self.dataset_weights = dict(dataset_weights or {})
         unknown = sorted(set(self.dataset_weights) - set(label_space.datasets))
         if unknown:
@@ -118,6 +131,16 @@ class UniSegHead(BaseModule):
             raise ValueError(f'unknown label space {target!r}; known: {", ".join(self.readouts)}')
         return self.readouts[target]
 
+    def dataset_rows(self, datasets: Sequence[str]) -> dict[str, Tensor]:
+        """Return which rows of the classifier the datasets' losses use: name -> bool [N]."""
+        used = torch.zeros(self.label_space.num_nodes, dtype=torch.bool)
+        used |= self._has_node_loss  # a loss over the nodes has to do with every row
+        for dataset in datasets:
+            if dataset in self.label_space.datasets:
+                used |= torch.from_numpy(self.label_space.class_of_node(dataset) >= 0)
+        return {f'classifier.{name}': used for name, parameter in self.classifier.named_parameters()
+                if len(parameter) == len(used)}
+
     def classify(self, embedding: Tensor, target: str | None) -> Tensor:
         """Read a target's logits, [B, K, H, W], out of pixel embeddings, [B, D, H, W]."""
         readout = self._readout(target)
@@ -142,19 +165,36 @@ class UniSegHead(BaseModule):
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
         losses = {}
+        shares = self._shares_of_labels(labels)
         for group in self.context.groups:
+            share = group.size / len(labels) if self.dataset_reduction == 'mean' else 1.0
+            weight = self.dataset_weights.get(group.dataset, 1.0) * share
+            if shares is not None:
+                weight = weight * shares[self.context.datasets.index(group.dataset)]
             group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,
-                                            len(batch_data_samples))
+                                            weight)
             losses.update({f'{group.dataset}.{key}': loss for key, loss in group_losses.items()})
         return losses
 
+    def _shares_of_labels(self, labels: Tensor) -> Tensor | None:
+        """What makes means over this process's labelled pixels ones over all processes': [S].
+
+        A distributed model averages gradients over its W processes, so n_own * W / n_all.
+        """
+        if not self.sync_normalizer or get_world_size() == 1:
+            return None
+        own = labels.new_zeros(len(self.context.datasets), dtype=torch.float32)
+        for group in self.context.groups:
+            row = self.context.datasets.index(group.dataset)
+            own[row] = (labels[group.samples] != self.ignore_index).sum()
+        total = own.clone()
+        all_reduce(total)
+        return own * get_world_size() / total.clamp(min=1)
+
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
-                    batch_size: int) -> dict:
+                    weight: float | Tensor) -> dict:
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
         views = {}  # space -> (logits [B', K, H, W], labels [B', H, W], ignore index)
-        weight = self.dataset_weights.get(group.dataset, 1.0)
-        if self.dataset_reduction == 'mean':
-            weight *= group.size / batch_size
         losses: dict[str, Tensor] = {}
         for loss_module in self.loss_decode:
             space = _space_of(loss_module)
@@ -165,7 +205,7 @@ class UniSegHead(BaseModule):
             if self.sampler is not None:
                 pixel_weight = self.sampler.sample(logits, targets.unsqueeze(1))
             loss = loss_module(logits, targets, weight=pixel_weight, ignore_index=ignore_index)
-            loss = loss if weight == 1.0 else loss * weight
+            loss = loss if isinstance(weight, float) and weight == 1.0 else loss * weight
             name = loss_module.loss_name
             losses[name] = losses[name] + loss if name in losses else loss
         losses['acc_seg'] = pixel_accuracy(*next(iter(views.values())))

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from ...datasets.metainfo import label_spaces_from_cfg
 from ...label_spaces import UnifiedLabelSpace, build_label_space
 from ...registry import MODELS
-from ..context import UNIFIED, DatasetContext
+from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
+from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 
 _SPACE_KEY = 'label_space_json'
 
@@ -33,8 +34,14 @@ class MultiDatasetSegmentor(EncoderDecoder):
         label_space: How the classes become nodes: ``dict(type='disjoint')`` (default),
             ``dict(type='by_name', aliases=..., keep_apart=...)`` or ``dict(type='json',
             path=...)``.
+        dataset_norm: Options of :class:`DSBN` (``share``, ``sync``, ``single_value``): every batch
+            norm of the network becomes dataset-specific. ``norm_cfg=dict(type='DSBN')`` chooses
+            the layers one by one instead.
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
+            ``norm_fallback`` says which statistics of dataset-specific batch norms normalise
+            images of no known dataset: ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or
+            a dataset's name. Default: such images are refused.
         **kwargs: As in ``EncoderDecoder``. Every head must be a :class:`UniSegHead`.
 
     Raises:
@@ -53,6 +60,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                  decode_head: dict,
                  datasets: Sequence[dict],
                  label_space: dict | None = None,
+                 dataset_norm: dict | None = None,
                  **kwargs) -> None:
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
         self.label_space: UnifiedLabelSpace = build_label_space(
@@ -60,6 +68,10 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.register_buffer(_SPACE_KEY, _to_bytes(self.label_space))
+        if dataset_norm is not None:
+            convert_to_dsbn(self, self.context, **dataset_norm)
+        bind_dsbn(self, self.context)
+        self._dsbn_names = tuple(dsbn_layers(self))
 
     # ---------------------------------------------------------------- building
 
@@ -86,6 +98,26 @@ class MultiDatasetSegmentor(EncoderDecoder):
                 for i, cfg in enumerate(auxiliary_head))
         else:
             self.auxiliary_head = self._build_head(auxiliary_head, 'auxiliary_head')
+
+    def init_weights(self) -> None:
+        """Initialise; refuse a model whose dataset-specific batch norms were replaced."""
+        self._check_dsbn()
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> MultiDatasetSegmentor:
+        """Set the mode; refuse a model whose dataset-specific batch norms were replaced."""
+        if mode:
+            self._check_dsbn()
+        return super().train(mode)
+
+    def _check_dsbn(self) -> None:
+        for name in getattr(self, '_dsbn_names', ()):
+            layer = self.get_submodule(name)
+            if not isinstance(layer, DSBN):
+                raise RuntimeError(
+                    f'the dataset-specific batch norm {name} has become a {type(layer).__name__}, '
+                    'which knows no datasets. Remove sync_bn from the config; for statistics over '
+                    "all processes use dict(type='DSBN', sync=True)")
 
     @property
     def out_channels(self) -> int:
@@ -118,8 +150,16 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
-        with self.context.batch([_dataset_of(sample) for sample in data_samples]):
-            return super().loss(inputs, data_samples)
+        names = [_dataset_of(sample) for sample in data_samples]
+        if sum(a != b for a, b in zip(names, names[1:])) >= len(set(names)):
+            # Neighbours: layers and heads then work on views instead of gathering each dataset.
+            order = sorted(range(len(names)), key=names.__getitem__)
+            inputs, data_samples = inputs[order], [data_samples[i] for i in order]
+            names = [names[i] for i in order]
+        with self.context.batch(names):
+            losses = super().loss(inputs, data_samples)
+            self.context.remember(losses)
+        return losses
 
     # -------------------------------------------------------------- prediction
 
@@ -141,17 +181,72 @@ class MultiDatasetSegmentor(EncoderDecoder):
         """
         if data_samples is None:
             target = (self.test_cfg or {}).get('label_space') or UNIFIED
-            with self.context.batch(None, target):
+            with self.context.batch(None, target, self._fallback(inputs)):
                 return super().predict(inputs)
         results: list = [None] * len(data_samples)
         for (dataset, target), positions in self._prediction_groups(data_samples).items():
             samples = [data_samples[i] for i in positions]
-            names = [dataset] * len(positions) if dataset in self.label_space.datasets else None
-            with self.context.batch(names, target):
-                group_inputs = inputs if len(positions) == len(inputs) else inputs[positions]
+            group_inputs = inputs if len(positions) == len(inputs) else inputs[positions]
+            names = norm = None
+            if dataset in self.label_space.datasets:
+                names = [dataset] * len(positions)
+            else:
+                norm = self._fallback(group_inputs)
+            with self.context.batch(names, target, norm):
                 for i, result in zip(positions, super().predict(group_inputs, samples)):
                     results[i] = self._stamp(result, dataset, target)
+            if norm is not None:
+                for i, name in zip(positions, norm):
+                    results[i].set_metainfo({'norm_dataset': name})
         return results
+
+    def _fallback(self, inputs: Tensor) -> list[str] | None:
+        """Whose statistics normalise each image of no known dataset; None for the layers' error."""
+        choice = (self.test_cfg or {}).get('norm_fallback')
+        if choice is None or not self._dsbn_names:
+            return None
+        if choice == 'nearest':
+            return self.nearest_datasets(inputs)
+        known = (*self.label_space.datasets, MEAN)
+        if choice not in known:
+            raise ValueError(f"test_cfg.norm_fallback={choice!r}: allowed are 'nearest', "
+                             f'{", ".join(known)}')
+        return [choice] * len(inputs)
+
+    @torch.no_grad()
+    def nearest_datasets(self, inputs: Tensor) -> list[str]:
+        """Return the dataset whose running statistics are nearest to each image's own.
+
+        The images pass through backbone and neck once per dataset. In each dataset-specific batch
+        norm the distance between an image's moments and the dataset's is taken (see
+        ``functional.batch_norm.statistics_distance``); the smallest mean over the layers wins.
+
+        Args:
+            inputs: Preprocessed images. Shape [B, 3, H, W].
+
+        Returns:
+            B names of datasets.
+
+        Raises:
+            ValueError: The backbone has no dataset-specific batch norm with running statistics.
+        """
+        was_training = self.training
+        self.eval()
+        distances = []
+        try:
+            for name in self.label_space.datasets:
+                self.context.distances = []
+                with self.context.batch([name] * len(inputs)):
+                    self.extract_feat(inputs)
+                if not self.context.distances:
+                    raise ValueError("norm_fallback='nearest' needs dataset-specific batch norms "
+                                     'with running statistics in the backbone')
+                distances.append(torch.stack(self.context.distances).mean(dim=0))
+        finally:
+            self.context.distances = None
+            self.train(was_training)
+        nearest = torch.stack(distances).argmin(dim=0)  # [B]
+        return [self.label_space.datasets[i] for i in nearest.tolist()]
 
     def _prediction_groups(self, data_samples: list) -> dict:
         default = (self.test_cfg or {}).get('label_space')
@@ -184,8 +279,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
         if data_samples is not None and all('dataset' in s.metainfo for s in data_samples):
             names = [_dataset_of(sample) for sample in data_samples]
         target = names[0] if names and len(set(names)) == 1 else UNIFIED
-        with self.context.batch(names, target):
-            return super()._forward(inputs, data_samples)
+        norm = None if names else self._fallback(inputs)
+        with self.context.batch(names, target, norm):
+            outputs = super()._forward(inputs, data_samples)
+            self.context.remember(outputs)
+        return outputs
 
     # -------------------------------------------------------------- checkpoint
 

@@ -1,0 +1,204 @@
+"""Dataset-specific batch norm inside a segmentor."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import save_checkpoint
+from mmseg.models.backbones import ResNet
+from mmseg.registry import MODELS
+from torch import nn
+
+from mmseg_multids.models import DSBN
+from mmseg_multids.models.layers import dsbn_layers
+
+from .toy import DATASETS, FCN, batch, build, model_cfg
+
+DS = {'type': 'DSBN', 'requires_grad': True}
+BACKBONE = {'type': 'ResNet', 'depth': 18, 'num_stages': 4, 'out_indices': (0, 1, 2, 3),
+            'strides': (1, 2, 2, 2), 'dilations': (1, 1, 1, 1), 'norm_cfg': DS}
+HEAD = {**FCN, 'norm_cfg': DS}
+
+
+def losses_of(model, names, seed=None):
+    data = model.data_preprocessor(batch(names), True)
+    return model(**data, mode='loss')
+
+
+def test_norm_cfg_and_the_switch_build_the_same_model():
+    by_cfg = build(HEAD, backbone=BACKBONE)
+    by_switch = build(dataset_norm={})
+    assert {k: v.shape for k, v in by_cfg.state_dict().items()} == \
+        {k: v.shape for k, v in by_switch.state_dict().items()}
+    assert len(dsbn_layers(by_cfg)) == 21
+    assert all(layer.layer_name == name for name, layer in dsbn_layers(by_cfg).items())
+    plain = build()
+    assert {k for k in plain.state_dict()} == \
+        {k for k in by_cfg.state_dict() if not k.endswith('dataset_names')}
+
+
+@pytest.mark.parametrize('names', [['one'] * 4, ['two', 'one', 'two', 'one']])
+def test_a_mixed_batch_has_the_losses_of_its_datasets_alone(names):
+    model = build(dataset_norm={})
+    data = model.data_preprocessor(batch(names), True)
+    losses = copy.deepcopy(model)(**data, mode='loss')
+    for dataset in sorted(set(names)):
+        where = [i for i, name in enumerate(names) if name == dataset]
+        alone = copy.deepcopy(model)(inputs=data['inputs'][where],
+                                     data_samples=[data['data_samples'][i] for i in where],
+                                     mode='loss')
+        share = len(where) / len(names)
+        torch.testing.assert_close(losses[f'decode.{dataset}.loss_ce'],
+                                   alone[f'decode.{dataset}.loss_ce'] * share)
+
+
+@pytest.mark.parametrize('summed', [False, True])
+def test_backbones_with_checkpointing(summed):
+    """Both datasets go forward before backward, as a user's own loop might do."""
+    grads = []
+    for with_cp in (False, True):
+        model = build(HEAD, backbone={**BACKBONE, 'with_cp': with_cp})
+        model.train()
+        losses = [sum(v for k, v in losses_of(model, [name] * 2).items() if 'loss' in k)
+                  for name in ('one', 'two')]
+        if summed:
+            sum(losses).backward()
+        else:
+            for loss in losses:
+                loss.backward()
+        grads.append({**{k: p.grad for k, p in model.named_parameters()},
+                      **{k: v for k, v in model.named_buffers() if 'running' in k}})
+    for key, expected in grads[0].items():
+        torch.testing.assert_close(grads[1][key], expected, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_predictions_use_the_samples_datasets_whatever_they_are_read_as():
+    model = build(dataset_norm={})
+    for name in ('one', 'two'):
+        for _ in range(3):
+            losses_of(model, [name] * 2)
+    with torch.no_grad():
+        for layer in dsbn_layers(model).values():
+            layer.weight[1] *= 1.5
+    model.eval()
+    own = model.test_step(batch(['one', 'two']))
+    swapped = model.test_step(batch(['one', 'two'], label_space='two'))
+    torch.testing.assert_close(own[1].seg_logits.data, swapped[1].seg_logits.data)
+    assert swapped[0].seg_logits.data.shape[0] == 4
+    as_two = model.test_step(batch(['two', 'two']))[0]
+    assert not torch.allclose(as_two.seg_logits.data, swapped[0].seg_logits.data)
+
+
+def trained_apart():
+    """A model whose datasets have clearly different statistics, and images of each."""
+    model = build(dataset_norm={})
+    torch.manual_seed(0)
+    looks = {'one': (0.2, 0.05), 'two': (0.7, 0.3)}
+    model.train()
+    for layer in dsbn_layers(model).values():
+        layer.momentum = None  # the average: nothing is left of the initial statistics
+    with torch.no_grad():
+        for _ in range(20):
+            for name, (mean, std) in looks.items():
+                with model.context.batch([name] * 4):
+                    model.extract_feat(torch.randn(4, 3, 32, 32) * std + mean)
+    model.eval()
+    images = {name: torch.randn(2, 3, 32, 32) * std + mean for name, (mean, std) in looks.items()}
+    return model, images
+
+
+def test_unseen_datasets_need_a_choice():
+    model, images = trained_apart()
+    with pytest.raises(ValueError, match="norm_fallback to 'nearest', 'mean' or one of one, two"):
+        model.predict(images['one'], batch([None, None])['data_samples'])
+    model.test_cfg['norm_fallback'] = 'three'
+    with pytest.raises(ValueError, match="norm_fallback='three': allowed are 'nearest', one, two"):
+        model.predict(images['one'], batch([None, None])['data_samples'])
+
+
+def test_the_nearest_dataset_is_found_image_by_image_and_reported():
+    model, images = trained_apart()
+    mixed = torch.cat([images['two'][:1], images['one'], images['two'][1:]])
+    assert model.nearest_datasets(mixed) == ['two', 'one', 'one', 'two']
+    assert not model.training and model.context.distances is None
+    model.test_cfg.update(norm_fallback='nearest', label_space='one')
+    results = model.predict(mixed, batch([None] * 4)['data_samples'])
+    assert [r.metainfo['norm_dataset'] for r in results] == ['two', 'one', 'one', 'two']
+    known = model.predict(images['two'][:1], batch(['two'], label_space='one')['data_samples'])
+    torch.testing.assert_close(results[0].seg_logits.data, known[0].seg_logits.data)
+    assert 'norm_dataset' not in known[0].metainfo
+
+
+@pytest.mark.parametrize('choice', ['mean', 'two'])
+def test_other_fallbacks(choice):
+    model, images = trained_apart()
+    model.test_cfg.update(norm_fallback=choice, label_space='one')
+    result = model.predict(images['one'], batch([None, None])['data_samples'])[0]
+    assert result.metainfo['norm_dataset'] == choice
+    other = 'two' if choice == 'mean' else 'one'
+    model.test_cfg.update(norm_fallback=other)
+    again = model.predict(images['one'], batch([None, None])['data_samples'])[0]
+    assert not torch.equal(result.seg_logits.data, again.seg_logits.data)
+
+
+def test_imagenet_style_weights_reach_every_dataset(tmp_path):
+    donor = ResNet(18)
+    donor.init_weights()
+    donor.train()
+    donor(torch.randn(2, 3, 64, 64))
+    save_checkpoint({'state_dict': {**donor.state_dict(), 'fc.weight': torch.zeros(10, 512)}},
+                    str(tmp_path / 'resnet18.pth'))
+    model = build(HEAD, backbone={**BACKBONE, 'init_cfg': {
+        'type': 'Pretrained', 'checkpoint': str(tmp_path / 'resnet18.pth')}})
+    for i in range(2):
+        assert torch.equal(model.backbone.bn1.running_mean[i], donor.bn1.running_mean)
+        assert torch.equal(model.backbone.layer4[1].bn2.weight[i], donor.layer4[1].bn2.weight)
+    assert torch.equal(model.backbone.conv1.weight, donor.conv1.weight)
+
+
+def test_norm_eval_and_frozen_stages():
+    model = build(HEAD, backbone={**BACKBONE, 'norm_eval': True, 'frozen_stages': 1})
+    model.train()
+    layers = {k: v for k, v in dsbn_layers(model).items() if k.startswith('backbone')}
+    assert layers and not any(layer.training for layer in layers.values())
+    before = {k: layer.running_mean.clone() for k, layer in layers.items()}
+    names = ['one', 'one', 'two', 'two']
+    sum(v for k, v in losses_of(model, names).items() if 'loss' in k).backward()
+    assert all(torch.equal(before[k], layer.running_mean) for k, layer in layers.items())
+    assert not model.backbone.bn1.weight.requires_grad
+    assert not model.backbone.layer1[0].bn1.weight.requires_grad
+    assert model.backbone.layer2[0].bn1.weight.requires_grad
+
+
+def test_norm_decay_mult_reaches_the_layers():
+    model = build(dataset_norm={})
+    wrapper = build_optim_wrapper(model, {
+        'type': 'OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 0.1, 'weight_decay': 0.01},
+        'paramwise_cfg': {'norm_decay_mult': 0.0}})
+    decay = {id(p): group['weight_decay'] for group in wrapper.optimizer.param_groups
+             for p in group['params']}
+    assert decay[id(model.backbone.bn1.weight)] == 0.0
+    assert decay[id(model.backbone.conv1.weight)] == 0.01
+
+
+def test_replaced_layers_are_noticed():
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(MODELS.build(model_cfg(dataset_norm={})))
+    with pytest.raises(RuntimeError, match='has become a SyncBatchNorm.*sync=True'):
+        model.init_weights()
+    with pytest.raises(RuntimeError, match='Remove sync_bn'):
+        model.train()
+
+
+def test_checkpoints_of_other_dataset_lists():
+    model = build(dataset_norm={})
+    other = MODELS.build(model_cfg(dataset_norm={}, datasets=DATASETS[:1]))
+    with pytest.raises(ValueError, match='another label space'):
+        other.load_state_dict(model.state_dict())
+
+
+def test_the_layers_survive_a_deep_copy_together_with_their_context():
+    model = build(dataset_norm={})
+    twin = copy.deepcopy(model)
+    assert all(layer.context is twin.context for layer in dsbn_layers(twin).values())
+    assert isinstance(twin.backbone.bn1, DSBN) and twin.context is not model.context
