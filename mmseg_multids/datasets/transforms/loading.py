@@ -56,7 +56,7 @@ class LoadLabelMap(BaseTransform):
                 f'label map {path} is {labels.shape[1]}x{labels.shape[0]} pixels, its image '
                 f'{results.get("img_path")} is '
                 f'{results["img"].shape[1]}x{results["img"].shape[0]}')
-        table = _id_table(bool(results.get('reduce_zero_label')), results.get('label_map'))
+        table = id_table(bool(results.get('reduce_zero_label')), results.get('label_map'))
         results['gt_seg_map'] = labels if table is None else table[labels]
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
@@ -82,16 +82,17 @@ def _decode(data: bytes) -> np.ndarray:
         return np.array(image)
 
 
-def _id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:
+def id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:
     """Return the new id of each stored id, [256] uint8; None where nothing changes."""
-    if not reduce_zero_label and label_map is None:
+    if not reduce_zero_label and not label_map:
         return None
     table = np.arange(256)
     if reduce_zero_label:  # 0 becomes 255 (ignore), 255 stays, all others move down by one
         table = np.where((table == 0) | (table == 255), 255, table - 1)
-    if label_map is not None:
-        mapped = table.copy()
+    if label_map:
+        new_id = np.arange(256)
         for old, new in label_map.items():
-            mapped[table == old] = new
-        table = mapped
+            if 0 <= old < 256:
+                new_id[old] = new
+        table = new_id[table]
     return table.astype(np.uint8)
