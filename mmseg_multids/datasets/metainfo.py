@@ -15,6 +15,19 @@ RESERVED_NAMES = ('unified', 'mean', 'harmonic')
 MAX_CLASSES = 255
 
 
+def whole_entry(entry: dict) -> dict:
+    """Return an entry with what it ``extends``.
+
+    Configs cannot change a part of another file's dictionary in a list;
+    ``dict(extends={{_base_.bdd100k}}, remap='FILE.json')`` is the other file's entry with other or
+    further keys.
+    """
+    entry = dict(entry)
+    if 'extends' not in entry:
+        return entry
+    return {**whole_entry(entry.pop('extends')), **entry}
+
+
 def label_space_from_cfg(entry: dict) -> LabelSpace:
     """Return the label space of a dataset entry; no data is needed.
 
@@ -25,6 +38,7 @@ def label_space_from_cfg(entry: dict) -> LabelSpace:
         ValueError: As :func:`own_label_space` and :func:`remap_from_cfg`.
         FileNotFoundError: As :func:`remap_from_cfg`.
     """
+    entry = whole_entry(entry)
     remap = remap_from_cfg(entry)
     if remap is None:
         return own_label_space(entry)

@@ -16,7 +16,7 @@ from mmengine.dataset import Compose
 
 from ..registry import DATASETS
 from .data_root import resolve_data_root
-from .metainfo import label_spaces_from_cfg, own_label_space, remap_from_cfg
+from .metainfo import label_spaces_from_cfg, own_label_space, remap_from_cfg, whole_entry
 from .request import SampleRequest
 
 _MAX_REFETCH = 100
@@ -41,7 +41,8 @@ class MultiDataset(torch.utils.data.Dataset):
             splits=dict(train=dict(...), val=dict(...)))``. An entry without ``splits`` is a plain
             dataset config plus ``name``. A relative ``data_root`` is looked for by
             :func:`resolve_data_root`. ``remap='FILE.json'`` loads the labels in the ids of another
-            dataset's classes: :mod:`mmseg_multids.label_spaces.remap`.
+            dataset's classes: :mod:`mmseg_multids.label_spaces.remap`. ``extends=ENTRY`` takes all
+            other keys from another entry.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
@@ -62,6 +63,7 @@ class MultiDataset(torch.utils.data.Dataset):
     def __init__(self, datasets: Sequence[dict], split: str | None = None,
                  pipeline: Sequence[dict] | None = None, test_mode: bool = False,
                  lazy_init: bool = False) -> None:
+        datasets = [whole_entry(entry) for entry in datasets]
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
         self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
