@@ -304,6 +304,20 @@ def _spread(values: np.ndarray) -> float:
     return min(float(values.std()), float(three_quarters - quarter) / 1.34)
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return two to eight round numbers between two positive ones, for a logarithmic axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    if high < 10 * low:
+        ticks = MaxNLocator(5).tick_values(low, high).tolist()
+    else:
+        decades = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+        every = len(decades) // 6 + 1
+        ticks = [float(f'{digit}e{decade}') for decade in decades[::every]
+                 for digit in ((1, 2, 5) if high < 200 * low else (1,))]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
 def draw_norm_stats(collected: Mapping[str, Sequence[NormStats]],
                     path: str | os.PathLike) -> None:
     """Draw running means, running variances and filter norms: a column per layer.
@@ -316,7 +330,7 @@ def draw_norm_stats(collected: Mapping[str, Sequence[NormStats]],
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    rows = (('running mean', 'mean', False), ('running variance', 'var', True),
+    rows = (('running mean', 'mean', False), ('running variance, log axis', 'var', True),
             ('L2 norm of filters', 'filters', False))
     styles = _styles(collected)
     figure = Figure(figsize=(1.0 + 2.9 * len(collected), 6.6), layout='constrained')
@@ -343,7 +357,13 @@ def draw_norm_stats(collected: Mapping[str, Sequence[NormStats]],
                 axis.plot(grid, values, linewidth=1.5, **styles[name])
                 axis.fill_between(grid, values, alpha=0.12, linewidth=0,
                                   color=styles[name]['color'])
-            axis.set_xscale('log' if log else 'linear')
+            if log:
+                axis.set_xscale('log')
+                ticks = log_ticks(grid[0], grid[-1])
+                axis.set_xticks(ticks, labels=[f'{tick:g}' for tick in ticks])
+                axis.set_xticks([], minor=True)
+            else:
+                axis.locator_params(axis='x', nbins=5)
             axis.set_xlim(grid[0], grid[-1])
             axis.set_ylim(bottom=0)
     figure.legend(handles=[Line2D([], [], label=name, **style) for name, style in styles.items()],

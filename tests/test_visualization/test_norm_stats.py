@@ -170,6 +170,19 @@ def test_degenerate_statistics_can_be_drawn(values):
         assert np.isfinite(densities['a']).all() and densities['a'].max() > 0
 
 
+@pytest.mark.parametrize(('low', 'high'), [
+    (0.09, 5), (0.3, 40), (0.99, 201), (30, 290), (101, 103), (0.011, 9.9), (1e-12, 1e-1)])
+def test_ticks_of_logarithmic_axes_are_round_and_few(low, high):
+    ticks = ns.log_ticks(low, high)
+    assert 2 <= len(ticks) <= 8 and all(low <= tick <= high for tick in ticks)
+    assert all(len(f'{tick:g}') <= 5 for tick in ticks)
+
+
+def test_ticks_by_hand():
+    assert ns.log_ticks(0.09, 5) == [0.1, 0.2, 0.5, 1, 2, 5]
+    assert ns.log_ticks(0.9, 1100) == [1, 10, 100, 1000]
+
+
 def test_distances_by_hand():
     a = ns.NormStats({'one': np.array([0.0, 4.0]), 'two': np.array([3.0, 0.0])},
                      {'one': np.array([1.0, 4.0]), 'two': np.array([1.0, 4.0])}, {})

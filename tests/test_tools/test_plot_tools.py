@@ -1,0 +1,78 @@
+"""The command-line tools that draw figures."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from ..conftest import ROOT
+from ..test_models.toy import model_cfg
+
+
+def run(tool, *args):
+    """Run a tool as its user would."""
+    return subprocess.run([sys.executable, f'tools/{tool}.py', *map(str, args)], cwd=ROOT,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+                          capture_output=True, text=True, timeout=120)
+
+
+def call(tool, *args):
+    """Run a tool within this process: importing everything anew takes seconds."""
+    spec = importlib.util.spec_from_file_location(tool, ROOT / 'tools' / f'{tool}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main([str(arg) for arg in args])
+
+
+def refusal(capsys, tool, *args):
+    with pytest.raises(SystemExit) as info:
+        call(tool, *args)
+    assert info.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Two datasets whose statistics differ in the first layer."""
+    path = tmp_path / 'run' / 'iter_1.pth'
+    path.parent.mkdir()
+    model = MODELS.build(model_cfg(dataset_norm={}))
+    model.backbone.bn1.running_mean[1] += 1
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, path)
+    return path
+
+
+def test_norm_stats(checkpoint, tmp_path):
+    out = run('plot_norm_stats', checkpoint, '--out', tmp_path / 'a.png')
+    assert out.returncode == 0, out.stderr
+    assert (tmp_path / 'a.png').is_file() and f'picture: {tmp_path / "a.png"}' in out.stdout
+    line, = (line for line in out.stdout.splitlines() if 'backbone.bn1 ' in line)
+    assert 'one - two' in line and line.count('1.000') == 2
+
+
+def test_norm_stats_of_chosen_layers_and_labels(checkpoint, tmp_path, capsys):
+    call('plot_norm_stats', checkpoint, f'b={checkpoint}', '--out', tmp_path / 'a.png',
+         '--layers', r'layer1\.0\.bn', '--labels', 'first', 'second')
+    text = capsys.readouterr().out
+    assert 'first: one - second: two' in text and 'backbone.layer1.0.bn2' in text
+    assert 'layer1.1' not in text
+
+
+def test_norm_layers_are_listed(checkpoint, capsys):
+    call('plot_norm_stats', checkpoint, '--list')
+    lines = capsys.readouterr().out.splitlines()
+    assert 'backbone.bn1  (filters: backbone.conv1)' in lines and len(lines) == 21
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    ([], '--out FILE is needed'),
+    (['--out', 'a.png', '--labels', 'a', 'b'], '--labels has 2 labels for 1 runs'),
+    (['--out', 'a.png', '--layers', 'bn9'], "'bn9' fits no batch norm"),
+    (['--out', 'a.doc'], 'a.doc: figures are written as .png'),
+])
+def test_norm_stats_errors(checkpoint, arguments, words, capsys):
+    assert words in refusal(capsys, 'plot_norm_stats', checkpoint, *arguments)
