@@ -1,6 +1,7 @@
 """The command-line tools that draw figures."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -76,3 +77,36 @@ def test_norm_layers_are_listed(checkpoint, capsys):
 ])
 def test_norm_stats_errors(checkpoint, arguments, words, capsys):
     assert words in refusal(capsys, 'plot_norm_stats', checkpoint, *arguments)
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """What SegmentationReportHook leaves."""
+    folder = tmp_path / 'first' / 'report'
+    folder.mkdir(parents=True)
+    scores = {name: {'classes': classes, 'iou': [0.5] * len(classes), 'notes': [''] * len(classes)}
+              for name, classes in (('city', ['road', 'car']), ('asia', ['road', 'cow', 'curb']))}
+    (folder / 'scores.json').write_text(json.dumps(scores))
+    return folder.parent
+
+
+def test_class_iou(work_dir, tmp_path):
+    out = run('plot_class_iou', work_dir, f'again={work_dir}', '--out', tmp_path / 'a.png')
+    assert out.returncode == 0, out.stderr
+    assert (tmp_path / 'a.png').is_file() and f'picture: {tmp_path / "a.png"}' in out.stdout
+
+
+def test_class_iou_of_one_dataset(work_dir, tmp_path, capsys):
+    out = tmp_path / 'a.svg'
+    call('plot_class_iou', work_dir, '--out', out, '--dataset', 'asia')
+    assert 'asia' in out.read_text() and 'city' not in out.read_text()
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['--dataset', 'moon'], "unknown dataset 'moon'; the runs have city, asia"),
+    (['--out', 'a.doc'], 'a.doc: figures are written as .png'),
+])
+def test_class_iou_errors(work_dir, tmp_path, arguments, words, capsys):
+    assert words in refusal(capsys, 'plot_class_iou', work_dir, '--out', tmp_path / 'a.png',
+                            *arguments)
+    assert 'no does not exist' in refusal(capsys, 'plot_class_iou', 'no', '--out', 'a.png')
