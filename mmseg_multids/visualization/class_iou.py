@@ -203,7 +203,7 @@ def _draw_panel(axis, panel: Panel, labels: Sequence[str], most_classes: int) ->
         handles.append(Patch(**style, label=f'{label}  {result.mean:.1f}'))
     if any(panel.shared):
         handles.append(Patch(facecolor='none', edgecolor=_MARK,
-                             label='name of another\ndataset, too'))
+                             label='another dataset\nhas this name, too'))
     if undefined:
         handles.append(axis.plot([], [], 'x', color='0.3', markersize=4,
                                  label='no ground truth')[0])

@@ -381,7 +381,8 @@ def _styles(collected: Mapping[str, Sequence[NormStats]]) -> dict[str, dict]:
                      'linestyle': '-' if i < len(COLOURS) else '-.'}
               for i, name in enumerate(means)}
     for i, name in enumerate(dict.fromkeys(others)):
-        styles[name] = {'color': ('0.25', '0.55', '0.75')[i % 3], 'linestyle': '--'}
+        # On top: another run's filters may hardly differ.
+        styles[name] = {'color': ('0.25', '0.55', '0.75')[i % 3], 'linestyle': '--', 'zorder': 3}
     return styles
 
 
