@@ -15,6 +15,7 @@ from mmseg.structures import SegDataSample
 from prettytable import PrettyTable
 from torch import Tensor, nn
 
+from ..datasets.metainfo import whole_entry
 from ..models import DSBN
 from ..models.heads import UniSegHead
 from ..registry import MODELS
@@ -143,7 +144,7 @@ def compare(model_cfg: Mapping, shape: tuple[int, int], datasets: Sequence[str] 
 
 
 def _dataset_names(model_cfg: Mapping) -> list[str]:
-    return [entry['name'] for entry in model_cfg.get('datasets') or ()]
+    return [whole_entry(entry)['name'] for entry in model_cfg.get('datasets') or ()]
 
 
 def _check_known(names: Sequence[str], known: Sequence[str], what: str) -> None:
@@ -170,7 +171,8 @@ def inference_cfg(model_cfg: Mapping) -> dict:
 def alone_cfg(model_cfg: Mapping, dataset: str) -> dict:
     """Return the config of the same network for one dataset, with ordinary batch norms."""
     cfg = _without_dsbn(copy.deepcopy(model_cfg))
-    cfg['datasets'] = [entry for entry in cfg['datasets'] if entry['name'] == dataset]
+    cfg['datasets'] = [entry for entry in cfg['datasets']
+                       if whole_entry(entry)['name'] == dataset]
     cfg['label_space'] = {'type': 'disjoint'}
     cfg.pop('dataset_norm', None)
     for key in ('label_space', 'norm_fallback'):
