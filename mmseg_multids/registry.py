@@ -43,7 +43,8 @@ def _allow_checkpoint_types() -> None:
     """
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    core = getattr(np, '_core', None) or np.core  # renamed in numpy 2
+    # Renamed in numpy 2; numpy 1.26 has the new name, too, with little in it.
+    core = np._core if hasattr(getattr(np, '_core', None), 'multiarray') else np.core
     torch.serialization.add_safe_globals([
         HistoryBuffer,
         np.ndarray,

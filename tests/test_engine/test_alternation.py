@@ -129,7 +129,8 @@ def test_a_row_that_comes_back_goes_on_with_its_own_momentum():
             optimizer.zero_grad()
             index = ('one', 'two').index(name)
             weight[index].square().sum().backward()
-            absent.present = (name,)
+            absent.begin_step()
+            absent.see((name,))
             optimizer.step()
         finals.append(weight[0].detach().clone())
         absent.remove()
@@ -157,7 +158,7 @@ def test_a_model_keeps_its_absent_rows_in_a_real_step():
     model = build(dataset_norm={})
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     absent = AbsentRows(model, optimizer, ('one', 'two'))
-    absent.present = ('two',)
+    absent.see(('two',))
     before = {k: p.detach().clone() for k, p in model.named_parameters()}
     data = model.data_preprocessor(batch(['two', 'two'], size=(96, 96)), True)
     model.parse_losses(model(**data, mode='loss'))[0].backward()

@@ -79,6 +79,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
+        #: Whether weights were loaded whose datasets stood in another order.
+        self.reordered_datasets: tuple[str, ...] | None = None
 
     # ---------------------------------------------------------------- building
 
@@ -148,7 +150,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _check_dsbn(self) -> None:
         for name in getattr(self, '_dsbn_names', ()):
             layer = self.get_submodule(name)
-            if not isinstance(layer, DSBN):
+            if not isinstance(layer, DSBN) and 'Sync' in type(layer).__name__:
                 raise RuntimeError(
                     f'the dataset-specific batch norm {name} has become a {type(layer).__name__}, '
                     'which knows no datasets. Remove sync_bn from the config; for statistics over '
@@ -186,9 +188,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
         names = [_dataset_of(sample) for sample in data_samples]
-        if sum(a != b for a, b in zip(names, names[1:])) >= len(set(names)):
-            # Neighbours: layers and heads then work on views instead of gathering each dataset.
-            order = sorted(range(len(names)), key=names.__getitem__)
+        place = {name: i for i, name in enumerate(self.context.datasets)}
+        order = sorted(range(len(names)), key=lambda i: place.get(names[i], -1))
+        if order != list(range(len(names))):
+            # Datasets one after the other, in the layers' order: these and the heads then work on
+            # views instead of gathering each dataset.
             inputs, data_samples = inputs[order], [data_samples[i] for i in order]
             names = [names[i] for i in order]
         with self.context.batch(names):
@@ -238,7 +242,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
         choice = (self.test_cfg or {}).get('norm_fallback')
-        if choice is None or not self._dsbn_names:
+        if choice is None or not dsbn_layers(self):
             return None
         if choice == 'nearest':
             return self.nearest_datasets(inputs)
@@ -311,7 +315,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
         """Return low-resolution logits: of the samples' one dataset, else of all nodes."""
         names = None
-        if data_samples is not None and all('dataset' in s.metainfo for s in data_samples):
+        if data_samples is not None and all(s.metainfo.get('dataset') in self.label_space.datasets
+                                            for s in data_samples):
             names = [_dataset_of(sample) for sample in data_samples]
         target = names[0] if names and len(set(names)) == 1 else UNIFIED
         norm = None if names else self._fallback(inputs)
@@ -335,6 +340,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             order = self.label_space.order_in(trained) if differences else None
             if order is not None:
                 self._reorder_nodes(state_dict, prefix, order)
+                self.reordered_datasets = trained.datasets
             elif differences:
                 raise ValueError(
                     'The checkpoint was trained for another label space than the config describes '
