@@ -17,7 +17,7 @@ from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 
-_SPACE_KEY = 'label_space_json'
+SPACE_KEY = 'label_space_json'
 
 
 @MODELS.register_module()
@@ -67,7 +67,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             dict(label_space or {'type': 'disjoint'}), label_spaces_from_cfg(datasets))
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
-        self.register_buffer(_SPACE_KEY, _to_bytes(self.label_space))
+        self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
@@ -289,7 +289,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
                               unexpected_keys, error_msgs) -> None:
-        key = prefix + _SPACE_KEY
+        key = prefix + SPACE_KEY
         stored = state_dict.get(key)
         if stored is None:
             print_log('The weights hold no label space, so it cannot be checked that they were '
@@ -304,7 +304,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
             # Equal spaces may differ in their palettes, so in the length of their text.
-            state_dict[key] = getattr(self, _SPACE_KEY).clone()
+            state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
