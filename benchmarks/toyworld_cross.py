@@ -34,7 +34,7 @@ def train_and_test(view: str, iterations: int, work_dir: str) -> dict:
     cfg.merge_from_dict({
         'work_dir': work_dir, 'experiment_name': f'cross_{view}', 'visualizer.name': view,
         'train_cfg.max_iters': iterations, 'train_cfg.val_interval': 10 ** 9,
-        'param_scheduler.1.end': iterations, 'custom_hooks': [], 'log_level': 'WARNING',
+        'custom_hooks': [], 'log_level': 'WARNING',
         'default_hooks.checkpoint.interval': 10 ** 9, 'default_hooks.checkpoint.save_last': False,
         'model.test_cfg.label_space': view})
     cfg.model.datasets = cfg.train_dataloader.dataset.datasets = [entry(view)]

@@ -9,10 +9,6 @@ _base_ = [
 ]
 model = dict(datasets={{_base_.datasets}})
 train_dataloader = dict(batch_size=6)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=False, begin=50, end=400),
-]
 train_cfg = dict(max_iters=400, val_interval=400)
 default_hooks = dict(checkpoint=dict(interval=400))
 randomness = dict(seed=0)

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from ..datasets.metainfo import whole_entry
 from ..models.context import UNIFIED
 from ..registry import MODELS  # noqa: F401 (importing it registers everything)
 
@@ -128,7 +129,7 @@ def test(argv: list[str] | None = None) -> dict:
     if args.dataset is not None:
         select_dataset(cfg, args.dataset)
     if args.label_space is not None:
-        known = [entry['name'] for entry in cfg.model.datasets] + [UNIFIED]
+        known = [whole_entry(entry)['name'] for entry in cfg.model.datasets] + [UNIFIED]
         if args.label_space not in known:
             raise ValueError(f'unknown label space {args.label_space!r}; the model has '
                              f'{", ".join(known)}')
@@ -151,7 +152,7 @@ def select_dataset(cfg: Config, name: str) -> None:
     Raises:
         ValueError: The config has no such dataset; the known ones are listed.
     """
-    entries = cfg.test_dataloader.dataset.datasets
+    entries = [whole_entry(entry) for entry in cfg.test_dataloader.dataset.datasets]
     chosen = [entry for entry in entries if entry['name'] == name]
     if not chosen:
         raise ValueError(f'unknown dataset {name!r}; the config tests '

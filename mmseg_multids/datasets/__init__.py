@@ -1,5 +1,7 @@
 """Where samples come from."""
 
+from .camvid_segnet import CamVidDataset
+from .coco_stuff import CocoStuff182Dataset
 from .metainfo import label_space_from_cfg, label_spaces_from_cfg
 from .multi_dataset import MultiDataset
 from .plans import SamplePlan, build_plan
@@ -16,6 +18,8 @@ from .transforms import LoadLabelMap, PlannedCrop, RandomScale
 
 __all__ = [
     'CamVid11Dataset',
+    'CamVidDataset',
+    'CocoStuff182Dataset',
     'LabelMeFacade8Dataset',
     'LoadLabelMap',
     'MultiDataset',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..label_spaces import LabelSpace
+from ..label_spaces import LabelRemap, LabelSpace, read_remap
 from ..registry import DATASETS
 
 #: Names with a meaning of their own in predictions and metrics.
@@ -15,8 +15,56 @@ RESERVED_NAMES = ('unified', 'mean', 'harmonic')
 MAX_CLASSES = 255
 
 
+def whole_entry(entry: dict) -> dict:
+    """Return an entry with what it ``extends``.
+
+    Configs cannot change a part of another file's dictionary in a list;
+    ``dict(extends={{_base_.bdd100k}}, remap='FILE.json')`` is the other file's entry with other or
+    further keys.
+    """
+    entry = dict(entry)
+    if 'extends' not in entry:
+        return entry
+    return {**whole_entry(entry.pop('extends')), **entry}
+
+
 def label_space_from_cfg(entry: dict) -> LabelSpace:
     """Return the label space of a dataset entry; no data is needed.
+
+    Classes and palette are those of :func:`own_label_space`, or, where the entry has a ``remap``,
+    those of its target.
+
+    Raises:
+        ValueError: As :func:`own_label_space` and :func:`remap_from_cfg`.
+        FileNotFoundError: As :func:`remap_from_cfg`.
+    """
+    entry = whole_entry(entry)
+    remap = remap_from_cfg(entry)
+    if remap is None:
+        return own_label_space(entry)
+    return LabelSpace(entry['name'], remap.target.classes, remap.target.palette)
+
+
+def remap_from_cfg(entry: dict) -> LabelRemap | None:
+    """Return the mapping that an entry's ``remap`` names, checked against the entry's own classes.
+
+    Raises:
+        ValueError: The file is no mapping, or is about other classes than the dataset has.
+        FileNotFoundError: There is no such file; what was looked for is listed.
+    """
+    if entry.get('remap') is None:
+        return None
+    space = own_label_space(entry)
+    try:
+        remap = read_remap(entry['remap'])
+        remap.ids(space.classes)
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f'dataset {space.name}: {error}') from error
+    return remap
+
+
+def own_label_space(entry: dict) -> LabelSpace:
+    """Return the label space of a dataset entry before any remapping.
 
     Classes and palette come from the entry's ``metainfo``, else from the dataset class's
     ``metainfo_from_cfg(entry)`` where it has one, else from its ``METAINFO``.

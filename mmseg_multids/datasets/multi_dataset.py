@@ -16,7 +16,7 @@ from mmengine.dataset import Compose
 
 from ..registry import DATASETS
 from .data_root import resolve_data_root
-from .metainfo import label_spaces_from_cfg
+from .metainfo import label_spaces_from_cfg, own_label_space, remap_from_cfg, whole_entry
 from .request import SampleRequest
 
 _MAX_REFETCH = 100
@@ -34,13 +34,15 @@ class MultiDataset(torch.utils.data.Dataset):
     An item is asked for by a :class:`SampleRequest` (training: the sampler decides everything,
     the pipeline runs under the request's seed and the process's random states stay untouched) or by
     an int over the concatenation (validation). The dataset's name is stamped into the sample's
-    metainfo after the pipeline. Labels keep the dataset's own ids.
+    metainfo after the pipeline. Labels keep the dataset's own ids, but for entries with ``remap``.
 
     Args:
         datasets: Entries such as ``dict(name='camvid11', type='CamVid11Dataset', data_root=...,
             splits=dict(train=dict(...), val=dict(...)))``. An entry without ``splits`` is a plain
             dataset config plus ``name``. A relative ``data_root`` is looked for by
-            :func:`resolve_data_root`.
+            :func:`resolve_data_root`. ``remap='FILE.json'`` loads the labels in the ids of another
+            dataset's classes: :mod:`mmseg_multids.label_spaces.remap`. ``extends=ENTRY`` takes all
+            other keys from another entry.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
@@ -48,7 +50,7 @@ class MultiDataset(torch.utils.data.Dataset):
 
     Raises:
         ValueError: As :func:`label_spaces_from_cfg`; an unknown split; an empty dataset.
-        FileNotFoundError: A dataset's folder is missing.
+        FileNotFoundError: A dataset's folder, or the file of its ``remap``, is missing.
 
     Example:
         >>> train_dataloader = dict(
@@ -61,9 +63,12 @@ class MultiDataset(torch.utils.data.Dataset):
     def __init__(self, datasets: Sequence[dict], split: str | None = None,
                  pipeline: Sequence[dict] | None = None, test_mode: bool = False,
                  lazy_init: bool = False) -> None:
+        datasets = [whole_entry(entry) for entry in datasets]
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
         self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
+        self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
+                        for entry in datasets if entry.get('remap') is not None}
         self._test_mode = test_mode
         self._fully_initialized = False
         if not lazy_init:
@@ -130,7 +135,13 @@ class MultiDataset(torch.utils.data.Dataset):
     def get_data_info(self, index: int) -> dict:
         """Return paths and the like of the ``index``-th image, without running a pipeline."""
         name, position = self.locate(index)
-        return {**self.datasets[name].get_data_info(position), 'dataset': name}
+        return {**self._info(name, position), 'dataset': name}
+
+    def _info(self, name: str, index: int) -> dict:
+        info = self.datasets[name].get_data_info(index)
+        if name in self._remaps:
+            info['label_map'] = self._remaps[name].label_map
+        return info
 
     def __getitem__(self, item: int | SampleRequest) -> dict:
         """Return one sample, ``{'inputs': ..., 'data_samples': ...}``.
@@ -150,7 +161,7 @@ class MultiDataset(torch.utils.data.Dataset):
     def _prepare(self, name: str, index: int, request: SampleRequest | None) -> dict:
         dataset = self.datasets[name]
         for _ in range(_MAX_REFETCH):
-            info = dataset.get_data_info(index)
+            info = self._info(name, index)
             if request is not None and request.crop_size is not None:
                 info['crop_size'] = tuple(request.crop_size)
             if request is not None and request.centre is not None:
@@ -204,16 +215,42 @@ class MultiDataset(torch.utils.data.Dataset):
         bad = (unsigned >= num_classes) & (array != ignore_index)
         if bad.any():
             wrong = array[bad]
+            if name in self._remaps:
+                raise ValueError(f'dataset {name}: label map {info.get("seg_map_path")} holds an '
+                                 f'id that {self._remaps[name].words}')
             raise ValueError(
                 f'dataset {name}: label map {info.get("seg_map_path")} holds the id '
                 f'{int(wrong[0])}; allowed are 0 to {num_classes - 1} and {ignore_index} (ignore)')
+
+
+class _Remapped:
+    """How an entry with ``remap`` reads its label maps.
+
+    Attributes:
+        label_map: New id of each stored id that changes. It takes the place of the dataset's own,
+            which is part of it, in what the loading transforms get.
+        words: Which stored ids are wrong.
+    """
+
+    def __init__(self, entry: dict, dataset: torch.utils.data.Dataset) -> None:
+        remap, space = remap_from_cfg(entry), own_label_space(entry)
+        if getattr(dataset, 'ignore_index', 255) != 255:
+            raise ValueError(f'dataset {space.name!r} has ignore_index={dataset.ignore_index}; '
+                             'with remap it must be 255')
+        self.label_map = remap.label_map(space.classes, getattr(dataset, 'label_map', None))
+        self.words = (f'{space.name} does not have; before the remapping by {remap.path} 0 to '
+                      f'{space.num_classes - 1} and 255 (ignore) are allowed')
 
 
 def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
                  test_mode: bool) -> torch.utils.data.Dataset:
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
+    cfg.pop('remap', None)
     splits = cfg.pop('splits', None)
+    if any('remap' in each for each in (splits or {}).values()):
+        raise ValueError(f'dataset {name!r} has remap in its splits; it belongs beside `splits`, '
+                         'as it decides what the classes are')
     if splits is not None:
         if split not in splits:
             raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}')

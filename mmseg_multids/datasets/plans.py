@@ -102,8 +102,8 @@ def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
         cfg: ``dict(type=...)`` with one of
 
             - ``alternate``: one dataset per batch. ``counts={name: batches per cycle}``; or
-              ``first=name, interval=t``: t batches of one and one batch of each other (CDCL,
-              section 3.2.3). Default: one batch of each.
+              ``interval=t, first=name``: t batches of one, by default of the mix's first dataset,
+              then one batch of each other (CDCL, section 3.2.3). Default: one batch of each.
             - ``mixed``: images of every dataset in each batch, as contiguous groups.
               ``counts={name: images per batch}``, or ``alpha``: proportional to size^alpha.
               Default: as equal as possible.
@@ -136,7 +136,9 @@ def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
 def _alternate(sizes, batch_size, counts=None, first=None, interval=None):
     if counts is not None and (first is not None or interval is not None):
         raise ValueError("plan 'alternate': give counts, or first and interval")
-    if interval is not None:
+    if interval is not None or first is not None:
+        first = next(iter(sizes)) if first is None else first
+        interval = 1 if interval is None else interval
         _refuse_unknown([first], sizes, 'first')
         counts = {name: interval if name == first else 1 for name in sizes}
         order = [first, *(name for name in sizes if name != first)]

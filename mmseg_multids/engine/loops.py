@@ -73,6 +73,7 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         if int(max_iters) != max_iters or max_iters < 1:
             raise ValueError(f'max_iters={max_iters}: a whole number above 0 is needed')
         self._max_iters = int(max_iters)
+        self._drop_idle_schedules()
         self._max_epochs = 1
         self._epoch = 0
         self._iter = 0
@@ -89,6 +90,18 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
                                  'no epoch_batches, which is for EpochBasedTrainLoop')
             self.sampler.bind(self.dataloader.batch_size)
         self.batches_per_step = self._count_batches(step_after)
+
+    def _drop_idle_schedules(self) -> None:
+        """Leave out schedules that begin when training is over.
+
+        They would change nothing, but MMEngine, which builds them after this loop, refuses them: a
+        trial run of two iterations would need its warm-up adapted, too.
+        """
+        schedules = getattr(self.runner, 'param_schedulers', None)
+        if isinstance(schedules, (list, tuple)):
+            self.runner.param_schedulers = [
+                schedule for schedule in schedules if not isinstance(schedule, dict)
+                or schedule.get('by_epoch', True) or schedule.get('begin', 0) < self._max_iters]
 
     def _count_batches(self, step_after: str) -> int:
         if step_after not in ('batch', 'cycle'):

@@ -126,6 +126,13 @@ class DatasetScores:
         """Return plain Python types; NaN becomes ``None``."""
         return without_nan(asdict(self))
 
+    @classmethod
+    def from_dict(cls, data: dict) -> DatasetScores:
+        """Return the scores that :meth:`to_dict` wrote, as in a report's ``scores.json``."""
+        nan = float('nan')
+        return cls(**{key: [nan if v is None else v for v in value] if isinstance(value, list)
+                      else nan if value is None else value for key, value in data.items()})
+
 
 def score_dataset(counts: Sequence[ConfusionCounts], classes: Sequence[str],
                   exclude: Sequence[str] = ()) -> DatasetScores:

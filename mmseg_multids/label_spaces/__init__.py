@@ -2,18 +2,21 @@
 
 from .build import build_label_space
 from .names import match_by_name, normalise_name
+from .remap import LabelRemap, read_remap
 from .report import format_label_space
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
 
 __all__ = [
+    'LabelRemap',
     'LabelSpace',
     'UnifiedLabelSpace',
     'build_label_space',
     'format_label_space',
     'match_by_name',
     'normalise_name',
+    'read_remap',
     'unify_by_name',
     'unify_disjoint',
 ]

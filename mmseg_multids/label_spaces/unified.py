@@ -231,6 +231,23 @@ class UnifiedLabelSpace:
                                  + _some([self.nodes[i] for i in moved]))
         return lines
 
+    def order_in(self, other: UnifiedLabelSpace) -> np.ndarray | None:
+        """Return where each node stands in ``other`` if only the order differs, else ``None``.
+
+        Only the order: the same datasets, each with the same classes in the same order, and the
+        same nodes, told by the classes that they stand for.
+        """
+        if set(self.datasets) != set(other.datasets) or self.num_nodes != other.num_nodes \
+                or any(self.space(d).classes != other.space(d).classes for d in self.datasets):
+            return None
+        names = sorted(self.datasets)
+        ours, theirs = (np.stack([space.class_of_node(d) for d in names], axis=1).tolist()
+                        for space in (self, other))
+        position = {tuple(node): i for i, node in enumerate(theirs)}
+        if len(position) != len(theirs) or set(position) != set(map(tuple, ours)):
+            return None  # nodes that cannot be told apart, or other ones
+        return np.array([position[tuple(node)] for node in ours])
+
     def __eq__(self, other: object) -> bool:
         """Equal nodes, datasets, classes and mapping; palettes are decoration."""
         return isinstance(other, UnifiedLabelSpace) and not self.differences(other)

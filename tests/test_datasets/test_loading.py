@@ -56,3 +56,13 @@ def test_a_truncated_file_is_an_error(tmp_path, kept):
     (tmp_path / 'labels.png').write_bytes(data[:int(len(data) * kept)])
     with pytest.raises(OSError):
         LoadLabelMap()({'seg_map_path': str(tmp_path / 'labels.png')})
+
+
+def test_labels_may_be_loaded_beside_a_resized_image(tmp_path):
+    """As in test-time augmentation: the sizes of the files count."""
+    grey(tmp_path / 'labels.png')
+    sample = {'seg_map_path': str(tmp_path / 'labels.png'), 'img_path': 'image.png',
+              'img': np.zeros((4, 6, 3), np.uint8), 'ori_shape': (2, 3)}
+    assert np.array_equal(LoadLabelMap()(dict(sample))['gt_seg_map'], IDS)
+    with pytest.raises(ValueError, match='labels.png is 3x2 pixels, its image image.png is 6x4'):
+        LoadLabelMap()({**sample, 'ori_shape': (4, 6)})

@@ -3,15 +3,15 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..miniature import DATASETS, make_all
-
-CONFIGS = ['multihead_r18_realbench', *(f'single_{name}_r18_realbench' for name in DATASETS)]
+from ..conftest import REALBENCH
+from ..miniature import make_all
 
 
 @pytest.mark.parametrize('name', ['multihead_r18_realbench', 'single_ycor8_r18_realbench'])
 def test_configs_train_and_evaluate_on_miniatures(repo, tmp_path, monkeypatch, name):
     """Two iterations and an evaluation on a few images in the official layout."""
-    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(make_all(tmp_path / 'data', images=2)))
+    root = make_all(tmp_path / 'data', images=2, names=REALBENCH)
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(root))
     cfg = Config.fromfile(repo / 'configs' / 'realbench' / f'{name}.py')
     cfg.merge_from_dict({
         'work_dir': str(tmp_path / 'run'), 'log_level': 'ERROR', 'experiment_name': tmp_path.name,
@@ -26,7 +26,7 @@ def test_configs_train_and_evaluate_on_miniatures(repo, tmp_path, monkeypatch, n
     assert all(f'{entry.name}: 2 images' in text for entry in cfg.datasets)
 
 
-@pytest.mark.parametrize('name', DATASETS)
+@pytest.mark.parametrize('name', REALBENCH)
 def test_class_lists_are_those_of_the_data(realbench, name):
     import json
 

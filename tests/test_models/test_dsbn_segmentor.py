@@ -197,8 +197,53 @@ def test_checkpoints_of_other_dataset_lists():
         other.load_state_dict(model.state_dict())
 
 
+@pytest.mark.parametrize('space', ['disjoint', 'by_name'])
+def test_checkpoints_of_the_same_datasets_in_another_order(space):
+    """Rows of layers and classifiers are matched by name."""
+    cfg = {'dataset_norm': {}, 'label_space': {'type': space}}
+    model = build(**cfg)
+    with torch.no_grad():
+        for key, value in model.state_dict().items():
+            if value.is_floating_point() and ('bn' in key or 'classifier' in key):
+                value.uniform_(0.5, 1.0)
+    other = MODELS.build(model_cfg(datasets=DATASETS[::-1], **cfg))
+    assert other.label_space.nodes != model.label_space.nodes
+    other.load_state_dict(model.state_dict())
+    expected, found = (m.eval().test_step(batch(['one', 'two'])) for m in (model, other))
+    for a, b in zip(expected, found):
+        torch.testing.assert_close(b.seg_logits.data, a.seg_logits.data, rtol=0, atol=0)
+
+
 def test_the_layers_survive_a_deep_copy_together_with_their_context():
     model = build(dataset_norm={})
     twin = copy.deepcopy(model)
     assert all(layer.context is twin.context for layer in dsbn_layers(twin).values())
     assert isinstance(twin.backbone.bn1, DSBN) and twin.context is not model.context
+
+
+@pytest.mark.parametrize('norm', [None, {}])
+def test_finetuning_takes_all_but_the_classifiers(tmp_path, norm):
+    donor = build(datasets=DATASETS[:1])
+    with torch.no_grad():
+        for value in (*donor.parameters(), *donor.buffers()):
+            if value.is_floating_point():
+                value.uniform_(0.5, 1.0)
+    save_checkpoint({'state_dict': donor.state_dict()}, str(tmp_path / 'donor.pth'))
+    model = build(dataset_norm=norm, finetune_from=str(tmp_path / 'donor.pth'))
+    given = donor.state_dict()
+    for key, value in model.state_dict().items():
+        if 'classifier' in key:
+            assert value.shape != given[key].shape
+        elif 'label_space' not in key and 'dataset_names' not in key:
+            assert torch.equal(value, given[key].expand_as(value)), key
+
+
+def test_finetuning_from_another_network_is_refused(tmp_path):
+    donor = build({**FCN, 'channels': 16})
+    save_checkpoint({'state_dict': donor.state_dict()}, str(tmp_path / 'donor.pth'))
+    words = r'donor.pth: the weights do not fit(.|\n)*convs.0.conv.weight'
+    with pytest.raises(ValueError, match=words):
+        build(finetune_from=str(tmp_path / 'donor.pth'))
+    save_checkpoint({'state_dict': donor.backbone.state_dict()}, str(tmp_path / 'part.pth'))
+    with pytest.raises(ValueError, match='part.pth: it has no weights for .* tensors'):
+        build(finetune_from=str(tmp_path / 'part.pth'))

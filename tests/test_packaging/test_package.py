@@ -55,12 +55,15 @@ def test_dataset_files_export_one_key_of_their_name(path):
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
 def test_experiments_build_without_data(path):
     from mmengine.registry import MODELS
+
+    from mmseg_multids.datasets.metainfo import whole_entry
     cfg = Config.fromfile(path)
     model = MODELS.build(cfg.model)
-    assert model.label_space.datasets == tuple(e['name'] for e in cfg.datasets)
+    assert model.label_space.datasets == tuple(whole_entry(e)['name'] for e in cfg.datasets)
     assert 'test_pipeline' in cfg and 'tta_pipeline' in cfg
-    for loader in ('train', 'val', 'test'):
-        assert cfg[f'{loader}_dataloader'].dataset.datasets == cfg.datasets
+    assert cfg.train_dataloader.dataset.datasets == cfg.datasets
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert all(entry in cfg.datasets for entry in loader.dataset.datasets)
 
 
 def test_tracked_files_name_no_absolute_paths():
@@ -83,4 +86,6 @@ def test_a_wheel_holds_tools_and_configs(tmp_path):
                 for p in (ROOT / folder).rglob('*') if p.suffix in ('.py', '.sh')}
     assert inside == expected
     assert 'mmseg_multids/label_spaces/unified.py' in names
+    mappings = (ROOT / 'mmseg_multids' / 'label_spaces' / 'mappings').glob('*.json')
+    assert {str(p.relative_to(ROOT)) for p in mappings} <= names
     assert not any(Path(n).parts[0] == 'tests' for n in names)

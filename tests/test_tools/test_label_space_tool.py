@@ -36,3 +36,16 @@ def test_a_config_without_datasets_is_refused(repo, tmp_path):
     out = run(repo, config)
     assert out.returncode == 2 and 'EncoderDecoder' in out.stderr
     assert 'stock_cfg.py' in out.stderr and 'MultiDatasetSegmentor' in out.stderr
+
+
+def test_remapped_datasets_show_their_targets_classes(repo, tmp_path):
+    config = tmp_path / 'remapped_cfg.py'
+    config.write_text("""
+datasets = [dict(name='street', type='CityscapesDataset'),
+            dict(name='camvid', type='CamVidDataset', remap='camvid_to_cityscapes.json')]
+model = dict(type='MultiDatasetSegmentor', datasets=datasets, label_space=dict(type='by_name'))
+""")
+    out = run(repo, config)
+    assert out.returncode == 0, out.stderr
+    assert '19 nodes for 38 classes of 2 dataset(s)' in out.stdout
+    assert 'shared by several datasets: 19 nodes' in out.stdout

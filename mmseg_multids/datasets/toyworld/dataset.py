@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 
 from ...registry import DATASETS, TRANSFORMS
+from ..transforms.loading import id_table
 from .leaves import PALETTE
 from .render import SPLITS, render_scene
 from .views import IGNORE_INDEX, leaf_to_class, view_named
@@ -129,7 +130,7 @@ class RenderToyWorld(BaseTransform):
     """Draw a ToyWorld scene and its label map; takes the place of the loading transforms.
 
     Added keys: ``img`` (uint8 BGR [H, W, 3]), ``gt_seg_map`` (uint8 [H, W], 255 not labelled),
-    ``img_shape``, ``ori_shape``, ``seg_fields``.
+    ``img_shape``, ``ori_shape``, ``seg_fields``. Honours the dataset's ``label_map``.
 
     Args:
         parts: ``'image'``, ``'labels'`` or both. Test-time augmentation draws the labels after the
@@ -156,6 +157,10 @@ class RenderToyWorld(BaseTransform):
             results['img'] = image
             results['img_shape'] = results['ori_shape'] = image.shape[:2]
         if 'labels' in self.parts:
-            results['gt_seg_map'] = results['class_of_leaf'][leaves]
+            class_of_leaf = results['class_of_leaf']
+            table = id_table(False, results.get('label_map'))
+            if table is not None:
+                class_of_leaf = table[class_of_leaf]
+            results['gt_seg_map'] = class_of_leaf[leaves]
             results.setdefault('seg_fields', []).append('gt_seg_map')
         return results

@@ -20,8 +20,9 @@ class LoadLabelMap(BaseTransform):
     The stock transform casts to 8 bits, so the ids of a 16-bit file wrap silently; and it does not
     notice a label map of another size than the image. Both are errors here.
 
-    Required keys: ``seg_map_path``, ``img`` (loaded before). Added: ``gt_seg_map`` (uint8 [H, W]),
-    ``seg_fields``. Honours the dataset's ``reduce_zero_label`` and ``label_map``.
+    Required keys: ``seg_map_path``, ``img`` (loaded before, and perhaps resized since). Added:
+    ``gt_seg_map`` (uint8 [H, W]), ``seg_fields``. Honours the dataset's ``reduce_zero_label`` and
+    ``label_map``.
 
     Args:
         backend_args: Arguments of MMEngine's file backend.
@@ -51,12 +52,13 @@ class LoadLabelMap(BaseTransform):
                 wrong = labels.max() if labels.max() > 255 else labels.min()
                 raise ValueError(f'label map {path} holds the id {wrong}; allowed are 0 to 255')
             labels = labels.astype(np.uint8)
-        if 'img' in results and labels.shape != results['img'].shape[:2]:
+        # Test-time augmentation loads labels beside a resized image; they fit the stored one.
+        shape = results.get('ori_shape') or (results['img'].shape if 'img' in results else None)
+        if shape is not None and labels.shape != tuple(shape[:2]):
             raise ValueError(
                 f'label map {path} is {labels.shape[1]}x{labels.shape[0]} pixels, its image '
-                f'{results.get("img_path")} is '
-                f'{results["img"].shape[1]}x{results["img"].shape[0]}')
-        table = _id_table(bool(results.get('reduce_zero_label')), results.get('label_map'))
+                f'{results.get("img_path")} is {shape[1]}x{shape[0]}')
+        table = id_table(bool(results.get('reduce_zero_label')), results.get('label_map'))
         results['gt_seg_map'] = labels if table is None else table[labels]
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
@@ -82,16 +84,17 @@ def _decode(data: bytes) -> np.ndarray:
         return np.array(image)
 
 
-def _id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:
+def id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:
     """Return the new id of each stored id, [256] uint8; None where nothing changes."""
-    if not reduce_zero_label and label_map is None:
+    if not reduce_zero_label and not label_map:
         return None
     table = np.arange(256)
     if reduce_zero_label:  # 0 becomes 255 (ignore), 255 stays, all others move down by one
         table = np.where((table == 0) | (table == 255), 255, table - 1)
-    if label_map is not None:
-        mapped = table.copy()
+    if label_map:
+        new_id = np.arange(256)
         for old, new in label_map.items():
-            mapped[table == old] = new
-        table = mapped
+            if 0 <= old < 256:
+                new_id[old] = new
+        table = new_id[table]
     return table.astype(np.uint8)

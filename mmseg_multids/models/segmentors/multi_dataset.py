@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
@@ -37,6 +39,9 @@ class MultiDatasetSegmentor(EncoderDecoder):
         dataset_norm: Options of :class:`DSBN` (``share``, ``sync``, ``single_value``): every batch
             norm of the network becomes dataset-specific. ``norm_cfg=dict(type='DSBN')`` chooses
             the layers one by one instead.
+        finetune_from: Checkpoint of a run on other datasets. All of its weights but the classifiers
+            are the initial ones (the paper's finetuning baseline). Weights of ordinary batch norms
+            fit dataset-specific ones.
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
             ``norm_fallback`` says which statistics of dataset-specific batch norms normalise
@@ -61,12 +66,14 @@ class MultiDatasetSegmentor(EncoderDecoder):
                  datasets: Sequence[dict],
                  label_space: dict | None = None,
                  dataset_norm: dict | None = None,
+                 finetune_from: str | None = None,
                  **kwargs) -> None:
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
         self.label_space: UnifiedLabelSpace = build_label_space(
             dict(label_space or {'type': 'disjoint'}), label_spaces_from_cfg(datasets))
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
+        self.finetune_from = finetune_from
         self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
@@ -103,6 +110,34 @@ class MultiDatasetSegmentor(EncoderDecoder):
         """Initialise; refuse a model whose dataset-specific batch norms were replaced."""
         self._check_dsbn()
         super().init_weights()
+        if self.finetune_from is not None:
+            self._load_all_but_classifiers(self.finetune_from)
+
+    def _load_all_but_classifiers(self, checkpoint: str) -> None:
+        """Take over the weights of a model of other datasets.
+
+        Raises:
+            ValueError: The checkpoint lacks weights of this network, or has them in other shapes.
+        """
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        classifiers = tuple(f'{name}.classifier.' for name, module in self.named_modules()
+                            if isinstance(module, UniSegHead))
+        state = {key: value for key, value in loaded.get('state_dict', loaded).items()
+                 if not key.startswith(classifiers)}
+        state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
+        try:
+            missing, unexpected = self.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            raise ValueError(f'finetune_from={checkpoint}: the weights do not fit: {error}') \
+                from None
+        missing = [key for key in missing if not key.startswith(classifiers)
+                   and not key.endswith('num_batches_tracked')]
+        if missing:
+            raise ValueError(f'finetune_from={checkpoint}: it has no weights for '
+                             f'{len(missing)} tensors of this network, such as {missing[0]}')
+        ignored = f'; {len(unexpected)} others are ignored' if unexpected else ''
+        print_log(f'Weights of {checkpoint} but for the classifiers are taken over{ignored}',
+                  logger='current')
 
     def train(self, mode: bool = True) -> MultiDatasetSegmentor:
         """Set the mode; refuse a model whose dataset-specific batch norms were replaced."""
@@ -295,8 +330,12 @@ class MultiDatasetSegmentor(EncoderDecoder):
             print_log('The weights hold no label space, so it cannot be checked that they were '
                       'trained for this one', logger='current', level=30)
         else:
-            differences = _from_bytes(stored).differences(self.label_space)
-            if differences:
+            trained = _from_bytes(stored)
+            differences = trained.differences(self.label_space)
+            order = self.label_space.order_in(trained) if differences else None
+            if order is not None:
+                self._reorder_nodes(state_dict, prefix, order)
+            elif differences:
                 raise ValueError(
                     'The checkpoint was trained for another label space than the config describes '
                     '(from the checkpoint to the config):\n  ' + '\n  '.join(differences) +
@@ -309,6 +348,16 @@ class MultiDatasetSegmentor(EncoderDecoder):
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
             missing_keys.remove(key)
+
+    def _reorder_nodes(self, state_dict: dict, prefix: str, order: np.ndarray) -> None:
+        """Bring the classifiers' rows into the order of our nodes."""
+        rows = torch.from_numpy(order)
+        for name, head in self.named_modules():
+            if isinstance(head, UniSegHead):
+                for key in head.dataset_rows(()):
+                    full = f'{prefix}{name}.{key}'
+                    if full in state_dict:
+                        state_dict[full] = state_dict[full][rows.to(state_dict[full].device)]
 
 
 def _dataset_of(sample) -> str:

@@ -1,0 +1,21 @@
+# CDCL on three real datasets, small enough for a CPU and from scratch: dataset-specific batch
+# norm, dataset alternation training, a classifier per dataset. Results: docs/results/cdcl.md.
+#
+#     mim train mmseg_multids configs/cdcl/cdcl_realbench3.py
+#
+# An iteration is a cycle: `interval` batches of the first dataset and one of each other, one
+# step.
+_base_ = [
+    '../_base_/models/r18half_s32_segformer.py',
+    '../_base_/mixes/mix_realbench3.py',
+    '../_base_/schedules/schedule_sgd_poly.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(datasets={{_base_.datasets}}, dataset_norm=dict())
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    sampler=dict(plan=dict(_delete_=True, type='alternate', interval=1), crop_size=(128, 128)))
+train_cfg = dict(step_after='cycle', max_iters=250, val_interval=250)
+default_hooks = dict(checkpoint=dict(interval=250))
+randomness = dict(seed=0)

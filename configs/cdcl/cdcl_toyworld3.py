@@ -1,0 +1,19 @@
+# CDCL on three ToyWorld views, small enough for a CPU and from scratch: dataset-specific batch
+# norm, dataset alternation training, a classifier per dataset. Results: docs/results/cdcl.md.
+#
+#     mim train mmseg_multids configs/cdcl/cdcl_toyworld3.py
+#
+# An iteration is a cycle: `interval` batches of the first dataset and one of each other, one
+# step.
+_base_ = [
+    '../_base_/models/r18half_s32_segformer.py',
+    '../_base_/mixes/mix_toyworld3.py',
+    '../_base_/schedules/schedule_sgd_poly.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(datasets={{_base_.datasets}}, dataset_norm=dict())
+train_dataloader = dict(
+    batch_size=8, sampler=dict(plan=dict(_delete_=True, type='alternate', interval=1)))
+train_cfg = dict(step_after='cycle', max_iters=250, val_interval=250)
+default_hooks = dict(checkpoint=dict(interval=250))
+randomness = dict(seed=0)

@@ -1,0 +1,14 @@
+# CDCL, Table 1: the other dataset's labels are remapped to the target's classes and both train
+# one classifier. The paper's mIoU: 58.74. Not run here.
+_base_ = './cdcl_r18_cityscapes_bdd100k.py'
+targets = [{{_base_.bdd100k}}]
+datasets = [
+    {{_base_.bdd100k}},
+    dict(extends={{_base_.cityscapes}}, remap='cityscapes_to_bdd100k.json'),
+]
+model = dict(datasets=datasets, dataset_norm=None, label_space=dict(type='by_name'))
+train_dataloader = dict(
+    sampler=dict(plan=dict(_delete_=True, type='concat')), dataset=dict(datasets=datasets))
+val_dataloader = dict(dataset=dict(datasets=targets))
+test_dataloader = dict(dataset=dict(datasets=targets))
+train_cfg = dict(step_after='batch')

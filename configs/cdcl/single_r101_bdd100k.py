@@ -1,0 +1,3 @@
+# The single-dataset baseline of CDCL's Table 5. The paper's mIoU: 57.47. Not run here.
+_base_ = ['./single_r18_bdd100k.py', '../_base_/models/widths_r101.py']
+model = {{_base_.r101}}
