@@ -1,4 +1,4 @@
-"""Export one dataset of a model: ``python tools/export.py CONFIG CHECKPOINT --dataset NAME``."""
+"""Export one dataset of a model: ``python tools/export.py CHECKPOINT --dataset NAME``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import sys
 from mmengine.config import DictAction
 
 from mmseg_multids.apis.export import export
-from mmseg_multids.apis.trained import read_config
 
 
 def main() -> None:
     """Write the files and say what was checked."""
     parser = argparse.ArgumentParser(description='Write a config and a checkpoint of one dataset '
                                      'for plain MMSegmentation, and optionally ONNX')
-    parser.add_argument('config', help='config that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dataset', required=True,
                         help="whose classes to predict, or 'unified' for all nodes")
-    parser.add_argument('--out', required=True, metavar='DIR',
-                        help='folder for NAME.py and NAME.pth')
+    parser.add_argument('--out', metavar='DIR', help='folder for NAME.py and NAME.pth (default: '
+                        'exported, beside the checkpoint)')
+    parser.add_argument('--config', metavar='FILE', help='config that the checkpoint was trained '
+                        'with (default: the one that the checkpoint holds)')
     parser.add_argument('--norm', metavar='NAME',
                         help='whose statistics of dataset-specific batch norms to keep, or '
                         "'mean' (default: the dataset's)")
@@ -31,11 +31,11 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override keys of the config')
     args = parser.parse_args()
+    if args.size and not args.onnx:
+        parser.error('--size is that of the ONNX model; name its file with --onnx FILE')
     try:
-        cfg = read_config(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
-        done = export(cfg, args.checkpoint, args.dataset, args.out, args.norm, args.onnx, args.size)
+        done = export(args.checkpoint, args.dataset, args.out, args.config, args.norm, args.onnx,
+                      args.size, args.cfg_options)
     except (FileNotFoundError, ImportError, RuntimeError, TypeError, ValueError) as error:
         sys.exit(f'export: {error}')
     for note in done.notes:

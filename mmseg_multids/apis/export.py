@@ -22,7 +22,7 @@ from ..models.segmentors.multi_dataset import SPACE_KEY
 from ..registry import MODELS, TRANSFORMS
 from .export_onnx import check_onnx_is_installed, export_onnx
 from .inference import LABEL_LOADERS
-from .trained import load_trained, logits_of_noise, read_config, replacing
+from .trained import load_trained, logits_of_noise, replacing
 
 #: What is there wherever MMSegmentation is.
 _STOCK_PACKAGES = ('mmcv', 'mmengine', 'mmseg', 'torch')
@@ -45,36 +45,45 @@ class Exported(NamedTuple):
     notes: list[str]
 
 
-def export(config: str | Path | Config, checkpoint: str | Path, dataset: str, out: str | Path,
-           norm: str | None = None, onnx: str | Path | None = None,
-           size: Sequence[int] | None = None) -> Exported:
+def export(checkpoint: str | Path, dataset: str, out: str | Path | None = None,
+           config: str | Path | Config | None = None, norm: str | None = None,
+           onnx: str | Path | None = None, size: Sequence[int] | None = None,
+           cfg_options: dict | None = None) -> Exported:
     """Write a config and a checkpoint that plain MMSegmentation loads, and optionally ONNX.
 
     The files need ``mmseg.apis.init_model`` and nothing of this package. Before they are written
     the plain model's logits are compared with ours. All files appear, or none.
 
     Args:
-        config: Config or file that the checkpoint was trained with.
         checkpoint: Checkpoint file.
         dataset: Whose classes to predict, or ``'unified'`` for the nodes.
-        out: Folder for ``<dataset>.py`` and ``<dataset>.pth``.
+        out: Folder for ``<dataset>.py`` and ``<dataset>.pth``. Default: ``exported`` beside the
+            checkpoint.
+        config: Config or file that the checkpoint was trained with. Default: the config that
+            MMEngine keeps in the checkpoint.
         norm: Whose statistics of dataset-specific batch norms to keep, or ``'mean'``. Default: the
             dataset's; the nodes have none of their own, so it must be said.
         onnx: Also write this file; see :func:`export_onnx`.
         size: Height and width of the ONNX model's images. Default: the crop size of the config's
             ``test_cfg``, else 512 x 512.
+        cfg_options: Keys of the config to override.
 
     Raises:
         FileNotFoundError: Config or checkpoint does not exist.
         ImportError: ONNX is asked for and not installed.
         TypeError: A part of the model or of the test pipeline is not in plain MMSegmentation.
-        ValueError: Unknown dataset or ``norm``; the checkpoint does not fit the config.
+        ValueError: Unknown dataset or ``norm``; the checkpoint does not fit the config, or there is
+            no config; a checkpoint from the net without ``out``.
         RuntimeError: The exported model's logits differ from ours.
     """
     if onnx is not None:
         check_onnx_is_installed()
-    cfg = read_config(config)
-    model = load_trained(cfg, checkpoint)
+    if out is None:
+        if '://' in str(checkpoint):
+            raise ValueError(f'checkpoint {checkpoint} is no file with a folder beside it; name '
+                             'the folder to write into (--out DIR)')
+        out = Path(checkpoint).parent / 'exported'
+    cfg, model, _ = load_trained(checkpoint, config, cfg_options)
     norm = _checked_norm(model, dataset, norm)
     plain_cfg, notes = plain_config(cfg, model, dataset)
     plain: EncoderDecoder = MODELS.build(copy.deepcopy(plain_cfg.model)).eval()

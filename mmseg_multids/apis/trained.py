@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -33,8 +34,12 @@ def read_config(config: str | Path | Config) -> Config:
     return Config.fromfile(config)
 
 
-def build_segmentor(cfg: Config) -> MultiDatasetSegmentor:
+def build_segmentor(cfg: Config, where: str | None = None) -> MultiDatasetSegmentor:
     """Build a config's model without reading any weights.
+
+    Args:
+        cfg: Config.
+        where: What errors call it. Default: its file.
 
     Raises:
         TypeError: The model is no :class:`MultiDatasetSegmentor`.
@@ -43,31 +48,72 @@ def build_segmentor(cfg: Config) -> MultiDatasetSegmentor:
     kind = cfg.get('model', {}).get('type')
     model = MODELS.build(copy.deepcopy(cfg.model)) if kind else None
     if not isinstance(model, MultiDatasetSegmentor):
-        raise TypeError(f'{_name(cfg)}: the model is a {kind}; a MultiDatasetSegmentor is needed')
+        raise TypeError(f'{where or _name(cfg)}: the model is a {kind}; a MultiDatasetSegmentor '
+                        'is needed')
     return model.eval()
 
 
-def load_trained(cfg: Config, checkpoint: str | Path) -> MultiDatasetSegmentor:
-    """Build a config's model and load all of its weights, on the CPU.
+class Trained(NamedTuple):
+    """A checkpoint, the config of its model, and the model with its weights."""
 
-    MMEngine warns of missing weights and goes on with random ones; a file made of them would look
-    like a trained model.
+    cfg: Config
+    model: MultiDatasetSegmentor
+    #: All that the file holds.
+    stored: dict
+
+
+def read_checkpoint(checkpoint: str | Path) -> dict:
+    """Return what a checkpoint holds, on the CPU; names are those of an undistributed model.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: The checkpoint is no model's, or does not fit the config; the difference is
-            named.
+        ValueError: It is no model's.
     """
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
-    model = build_segmentor(cfg)
     stored = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
     state = stored.get('state_dict') if isinstance(stored, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f'{checkpoint} is no checkpoint: it has no state_dict')
-    state = {re.sub(r'^module\.', '', key): value for key, value in state.items()}
+    return {**stored, 'state_dict': {re.sub(r'^module\.', '', key): value
+                                     for key, value in state.items()}}
+
+
+def config_in(stored: dict) -> Config | None:
+    """Return the config that MMEngine keeps in a checkpoint as text; ``None`` if there is none."""
+    text = (stored.get('meta') or {}).get('cfg')
+    return Config.fromstring(text, file_format='.py') if text and isinstance(text, str) else None
+
+
+def load_trained(checkpoint: str | Path, config: str | Path | Config | None = None,
+                 cfg_options: dict | None = None) -> Trained:
+    """Build a checkpoint's model and load all of its weights, on the CPU.
+
+    MMEngine warns of missing weights and goes on with random ones; a file made of them would look
+    like a trained model.
+
+    Args:
+        checkpoint: Checkpoint file.
+        config: Config or file that it was trained with. Default: the config in the checkpoint.
+        cfg_options: Keys of the config to override.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint or config.
+        TypeError: The model is no :class:`MultiDatasetSegmentor`.
+        ValueError: The checkpoint is no model's, has no config and none is given, or does not fit
+            the config; the difference is named.
+    """
+    own = None if config is None else read_config(config)
+    stored = read_checkpoint(checkpoint)
+    cfg = config_in(stored) if own is None else own
+    if cfg is None:
+        raise ValueError(f'checkpoint {checkpoint} does not hold its config; name the config that '
+                         'it was trained with (--config FILE)')
+    cfg.merge_from_dict(dict(cfg_options or {}))
+    where = 'the config in it' if own is None else _name(cfg)
+    model = build_segmentor(cfg, where)
     try:
-        result = model.load_state_dict(state, strict=False)
+        result = model.load_state_dict(dict(stored['state_dict']), strict=False)
         missing, unexpected = result.missing_keys, result.unexpected_keys
         if missing or unexpected:
             raise ValueError('; '.join(f'{len(keys)} weight(s) are {what}: {", ".join(keys[:3])}'
@@ -75,8 +121,8 @@ def load_trained(cfg: Config, checkpoint: str | Path) -> MultiDatasetSegmentor:
                                                           ('not in the model', unexpected))
                                        if keys))
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f'checkpoint {checkpoint} does not fit {_name(cfg)}: {error}') from error
-    return model
+        raise ValueError(f'checkpoint {checkpoint} does not fit {where}: {error}') from error
+    return Trained(cfg, model, stored)
 
 
 def _name(cfg: Config) -> str:

@@ -68,7 +68,8 @@ def save(folder, head, norm_cfg=BN, name='trained', pipeline=PIPELINE, **changes
     cfg.dump(folder / f'{name}_cfg.py')
     torch.manual_seed(0)
     model = shake(MODELS.build(Config.fromfile(folder / f'{name}_cfg.py').model))
-    torch.save({'meta': {}, 'state_dict': model.state_dict()}, folder / f'{name}.pth')
+    torch.save({'meta': {'cfg': cfg.pretty_text}, 'state_dict': model.state_dict()},
+               folder / f'{name}.pth')
     return folder / f'{name}_cfg.py', folder / f'{name}.pth'
 
 
@@ -129,7 +130,8 @@ def exported(tmp_path_factory):
     for name, (head, norm_cfg, space, changes, dataset, norm) in CASES.items():
         space = several_nodes(root / 'space.json') if space == 'several' else {'type': space}
         trained[name] = save(root / name, HEADS[head], norm_cfg, label_space=space, **changes)
-        done[name] = export(*trained[name], dataset, root / name / 'plain', norm)
+        config, checkpoint = trained[name]
+        done[name] = export(checkpoint, dataset, root / name / 'plain', config, norm)
     (root / 'stock.py').write_text(STOCK_PROCESS)
     result = subprocess.run(
         [sys.executable, '-I', 'stock.py', 'image.png', *(str(d.config) for d in done.values())],
@@ -208,7 +210,7 @@ def test_own_losses_become_stock_ones_and_weights_to_start_from_go(tmp_path):
     cfg = Config.fromfile(config)
     cfg.model.backbone.init_cfg = {'type': 'Pretrained', 'checkpoint': 'somewhere.pth'}
     cfg.model.pretrained = None
-    done = export(cfg, checkpoint, 'one', tmp_path / 'plain')
+    done = export(checkpoint, 'one', tmp_path / 'plain', cfg)
     assert [note.split(' ')[1] for note in done.notes] == ['UnifiedCrossEntropyLoss', 'of']
     model = Config.fromfile(done.config).model
     assert 'init_cfg' not in model.backbone and 'pretrained' not in model
@@ -233,13 +235,13 @@ def toy(tmp_path):
 ])
 def test_unknown_names(toy, tmp_path, dataset, norm, words):
     with pytest.raises(ValueError, match=words):
-        export(*toy, dataset, tmp_path / 'plain', norm)
+        export(toy[1], dataset, tmp_path / 'plain', toy[0], norm)
     assert not (tmp_path / 'plain').exists()
 
 
 def test_a_norm_where_there_is_nothing_to_choose(tmp_path):
     with pytest.raises(ValueError, match='no dataset-specific batch norms'):
-        export(*save(tmp_path, FCN2), 'one', tmp_path / 'plain', 'mean')
+        export(save(tmp_path, FCN2)[1], 'one', norm='mean')
 
 
 def test_other_classifiers_are_refused_by_name(tmp_path):
@@ -248,10 +250,10 @@ def test_other_classifiers_are_refused_by_name(tmp_path):
         pass
 
     try:
-        files = save(tmp_path, FCN2, decode_head={
+        _, checkpoint = save(tmp_path, FCN2, decode_head={
             'type': 'UniSegHead', 'head': FCN2, 'classifier': {'type': 'OddClassifier'}})
         with pytest.raises(TypeError, match='decode_head: a OddClassifier cannot be exported'):
-            export(*files, 'one', tmp_path / 'plain')
+            export(checkpoint, 'one', tmp_path / 'plain')
     finally:
         MODELS.module_dict.pop('OddClassifier')
 
@@ -262,9 +264,9 @@ def test_parts_that_plain_mmsegmentation_lacks_are_named(tmp_path):
         pass
 
     try:
-        files = save(tmp_path, {**FCN2, 'act_cfg': {'type': 'OddActivation'}})
+        _, checkpoint = save(tmp_path, {**FCN2, 'act_cfg': {'type': 'OddActivation'}})
         with pytest.raises(TypeError, match='the model has OddActivation.*not in plain MMSegm'):
-            export(*files, 'one', tmp_path / 'plain')
+            export(checkpoint, 'one', tmp_path / 'plain')
     finally:
         MODELS.module_dict.pop('OddActivation')
 
@@ -277,27 +279,38 @@ def test_parts_that_plain_mmsegmentation_lacks_are_named(tmp_path):
 def test_test_pipelines_that_cannot_be_kept(tmp_path, pipeline, error, words):
     assert TRANSFORMS.get('RenderToyWorld') is not None
     with pytest.raises(error, match=words):
-        export(*save(tmp_path, FCN2, pipeline=pipeline), 'one', tmp_path / 'plain')
+        export(save(tmp_path, FCN2, pipeline=pipeline)[1], 'one', tmp_path / 'plain')
     assert not (tmp_path / 'plain').exists()
 
 
 def test_missing_and_unfit_files(toy, tmp_path):
     with pytest.raises(FileNotFoundError, match='nothing.py does not exist'):
-        export('nothing.py', toy[1], 'one', tmp_path / 'plain')
+        export(toy[1], 'one', tmp_path / 'plain', 'nothing.py')
     with pytest.raises(FileNotFoundError, match='nothing.pth does not exist'):
-        export(toy[0], 'nothing.pth', 'one', tmp_path / 'plain')
+        export('nothing.pth', 'one', tmp_path / 'plain')
     other = save(tmp_path / 'other', FCN2, label_space={'type': 'by_name'})
     with pytest.raises(ValueError, match=r'(?s)trained.pth does not fit config .*trained_cfg.py: '
                                          '.*nodes: 5 became 7'):
-        export(toy[0], other[1], 'one', tmp_path / 'plain')
+        export(other[1], 'one', tmp_path / 'plain', toy[0])
     state = torch.load(toy[1])['state_dict']
+    torch.save({'meta': {}, 'state_dict': state}, tmp_path / 'bare.pth')
+    with pytest.raises(ValueError, match=r'bare.pth does not hold its config; .*--config FILE'):
+        export(tmp_path / 'bare.pth', 'one')
     del state['backbone.conv1.weight']
     torch.save({'state_dict': state}, tmp_path / 'half.pth')
     with pytest.raises(ValueError, match=r'1 weight\(s\) are missing: backbone.conv1.weight'):
-        export(toy[0], tmp_path / 'half.pth', 'one', tmp_path / 'plain')
+        export(tmp_path / 'half.pth', 'one', tmp_path / 'plain', toy[0])
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match='list.pth is no checkpoint'):
-        export(toy[0], tmp_path / 'list.pth', 'one', tmp_path / 'plain')
+        export(tmp_path / 'list.pth', 'one', tmp_path / 'plain', toy[0])
+
+
+def test_the_checkpoint_alone_is_enough(toy):
+    assert export(toy[1], 'one').checkpoint == toy[1].parent / 'exported' / 'one.pth'
+    done = export(toy[1], 'two', cfg_options={'model.test_cfg.mode': 'slide'})
+    assert Config.fromfile(done.config).model.test_cfg.mode == 'slide'
+    with pytest.raises(ValueError, match='name the folder to write into'):
+        export('https://example.org/model.pth', 'one')
 
 
 def test_a_stock_model_has_nothing_to_export(tmp_path):
@@ -306,7 +319,7 @@ def test_a_stock_model_has_nothing_to_export(tmp_path):
         'type': 'EncoderDecoder', 'decode_head': {**FCN, 'num_classes': 4}}})
     torch.save({'state_dict': {}}, tmp_path / 'x.pth')
     with pytest.raises(TypeError, match='EncoderDecoder; a MultiDatasetSegmentor is needed'):
-        export(cfg, tmp_path / 'x.pth', 'one', tmp_path / 'plain')
+        export(tmp_path / 'x.pth', 'one', tmp_path / 'plain', cfg)
 
 
 def test_a_model_that_came_out_different_is_not_written(toy, tmp_path, monkeypatch):
@@ -316,7 +329,7 @@ def test_a_model_that_came_out_different_is_not_written(toy, tmp_path, monkeypat
         key: value + 1 if key.endswith('conv_seg.bias') else value
         for key, value in right(*args).items()})
     with pytest.raises(RuntimeError, match='differs from ours: .*up to 1 apart'):
-        export(*toy, 'one', tmp_path / 'plain')
+        export(toy[1], 'one', tmp_path / 'plain')
     assert not (tmp_path / 'plain').exists()
 
 

@@ -50,7 +50,7 @@ def test_a_file_that_differs_is_not_left(onnxruntime, tmp_path, monkeypatch):
     out, path = tmp_path / 'plain', tmp_path / 'model.onnx'
     path.write_text('an older file')
     with pytest.raises(RuntimeError, match='logits differ .* up to .*allowed: 0.; no file'):
-        export(*save(tmp_path / 'toy', FCN2, DS), 'one', out, onnx=path, size=(32, 32))
+        export(save(tmp_path / 'toy', FCN2, DS)[1], 'one', out, onnx=path, size=(32, 32))
     assert path.read_text() == 'an older file' and list(out.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ['model.onnx', 'plain', 'toy']
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_exported_is_named(onnxruntime, tmp_path):
 def test_missing_packages_are_said_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(module, '_NEEDED', ('onnx_of_nowhere',))
     with pytest.raises(ImportError, match=r'needs onnx_of_nowhere: pip install "mmseg_multids\[on'):
-        export('nothing.py', 'nothing.pth', 'one', tmp_path, onnx='x.onnx')
+        export('nothing.pth', 'one', tmp_path, onnx='x.onnx')
     monkeypatch.undo()
     monkeypatch.setattr(torch.onnx, 'export', lambda model, args, f: None)
     monkeypatch.setattr(module, '_NEEDED', ())
