@@ -22,7 +22,7 @@ from ..models.segmentors.multi_dataset import SPACE_KEY
 from ..registry import MODELS, TRANSFORMS
 from .export_onnx import check_onnx_is_installed, export_onnx
 from .inference import LABEL_LOADERS
-from .trained import load_trained, logits_of_noise, replacing
+from .trained import heads_of, load_trained, logits_of_noise, replacing
 
 #: What is there wherever MMSegmentation is.
 _STOCK_PACKAGES = ('mmcv', 'mmengine', 'mmseg', 'torch')
@@ -146,7 +146,7 @@ def plain_config(cfg: Config, model: MultiDatasetSegmentor,
     arguments = copy.deepcopy(cfg.model.to_dict())
     for key in ('type', 'datasets', 'label_space', 'dataset_norm'):
         arguments.pop(key, None)
-    heads = _heads(model)
+    heads = heads_of(model)
     num_classes = heads['decode_head'].num_outputs(dataset)
     for key in ('decode_head', 'auxiliary_head'):
         own = arguments.get(key)
@@ -281,7 +281,7 @@ def plain_state(model: MultiDatasetSegmentor, dataset: str,
         del state[f'{name}.dataset_names']
         state.update({f'{name}.{key}': value for key, value in layer.plain_state(norm).items()
                       if value is not None})
-    for name, head in _heads(model).items():
+    for name, head in heads_of(model).items():
         if type(head.classifier) is not LinearNodeClassifier:
             raise TypeError(f'{name}: a {type(head.classifier).__name__} cannot be exported; only '
                             'LinearNodeClassifier is the 1x1 convolution that stock heads have')
@@ -305,11 +305,6 @@ def _class_rows(head: UniSegHead, dataset: str) -> dict[str, Tensor]:
     bias = head.classifier.bias[readout.rows]  # [R]
     return {'weight': readout(weight[None, :, :, None])[0, ..., None],
             'bias': readout(bias[None, :, None, None])[0, :, 0, 0]}
-
-
-def _heads(model: MultiDatasetSegmentor) -> dict[str, UniSegHead]:
-    return {name: module for name, module in model.named_modules()
-            if isinstance(module, UniSegHead)}
 
 
 def _compare(model: MultiDatasetSegmentor, plain: EncoderDecoder, dataset: str,

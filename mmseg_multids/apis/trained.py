@@ -17,7 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from ..models import MultiDatasetSegmentor
+from ..models import MultiDatasetSegmentor, UniSegHead
 from ..registry import MODELS
 
 
@@ -48,7 +48,7 @@ def build_segmentor(cfg: Config, where: str | None = None) -> MultiDatasetSegmen
     kind = cfg.get('model', {}).get('type')
     model = MODELS.build(copy.deepcopy(cfg.model)) if kind else None
     if not isinstance(model, MultiDatasetSegmentor):
-        raise TypeError(f'{where or _name(cfg)}: the model is a {kind}; a MultiDatasetSegmentor '
+        raise TypeError(f'{where or name_of(cfg)}: the model is a {kind}; a MultiDatasetSegmentor '
                         'is needed')
     return model.eval()
 
@@ -86,7 +86,7 @@ def config_in(stored: dict) -> Config | None:
 
 
 def load_trained(checkpoint: str | Path, config: str | Path | Config | None = None,
-                 cfg_options: dict | None = None) -> Trained:
+                 cfg_options: dict | None = None, option: str = '--config') -> Trained:
     """Build a checkpoint's model and load all of its weights, on the CPU.
 
     MMEngine warns of missing weights and goes on with random ones; a file made of them would look
@@ -96,6 +96,7 @@ def load_trained(checkpoint: str | Path, config: str | Path | Config | None = No
         checkpoint: Checkpoint file.
         config: Config or file that it was trained with. Default: the config in the checkpoint.
         cfg_options: Keys of the config to override.
+        option: What the command line calls ``config``, for errors.
 
     Raises:
         FileNotFoundError: There is no such checkpoint or config.
@@ -108,9 +109,9 @@ def load_trained(checkpoint: str | Path, config: str | Path | Config | None = No
     cfg = config_in(stored) if own is None else own
     if cfg is None:
         raise ValueError(f'checkpoint {checkpoint} does not hold its config; name the config that '
-                         'it was trained with (--config FILE)')
+                         f'it was trained with ({option} FILE)')
     cfg.merge_from_dict(dict(cfg_options or {}))
-    where = 'the config in it' if own is None else _name(cfg)
+    where = 'the config in it' if own is None else name_of(cfg)
     model = build_segmentor(cfg, where)
     try:
         result = model.load_state_dict(dict(stored['state_dict']), strict=False)
@@ -125,8 +126,15 @@ def load_trained(checkpoint: str | Path, config: str | Path | Config | None = No
     return Trained(cfg, model, stored)
 
 
-def _name(cfg: Config) -> str:
+def name_of(cfg: Config) -> str:
+    """Return what errors call a config."""
     return f'config {cfg.filename}' if cfg.filename else 'the config'
+
+
+def heads_of(model: MultiDatasetSegmentor) -> dict[str, UniSegHead]:
+    """Return main and auxiliary heads by name."""
+    return {name: module for name, module in model.named_modules()
+            if isinstance(module, UniSegHead)}
 
 
 @torch.no_grad()
