@@ -60,7 +60,7 @@ def print_report(done: Grown) -> None:
         print(f'removed {name}')
     print(f'kept {", ".join(done.kept)}\n'
           'checked: on a random image the kept datasets have the logits that they had\n'
-          'left out: the optimizer\'s state; train with load_from, not with --resume\n'
+          "left out: the optimizer's state; go on with load_from, not with --resume\n"
           f'checkpoint: {done.checkpoint}')
 
 

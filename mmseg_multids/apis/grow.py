@@ -159,8 +159,8 @@ class _Plan:
             if 'dataset_names' not in own:
                 raise ValueError(f'{self.where} makes the batch norm {name} dataset-specific, in '
                                  'the checkpoint it is not; use the network that was trained')
-            if {key: value.shape[1:] for key, value in layer.state_dict().items()} \
-                    != {key: value.shape[1:] for key, value in own.items()}:
+            if {key: value.dim() for key, value in layer.state_dict().items()} \
+                    != {key: value.dim() for key, value in own.items()}:
                 raise ValueError(f'the batch norm {name} shares other things than in the '
                                  f'checkpoint; use its dataset_norm in {self.where}')
             state.update({f'{name}.{key}': value
@@ -228,7 +228,9 @@ class _Plan:
             places: list[str] = []
             for node in self.new.nodes_of_class(dataset, class_id):
                 origin = origins[node]
-                places += ([KEPT] if origin is None else [d for d, _ in origin] or [ALL_ROWS])
+                sources = ALL_ROWS if not origin else ', '.join(d for d, _ in origin)
+                places.append(KEPT if origin is None else sources if len(origin) < 2
+                              else f'the mean of {sources}')
             said[name] = ', '.join(dict.fromkeys(places))
         return said
 

@@ -11,14 +11,14 @@ from mmseg_multids.apis import export_onnx as module
 from mmseg_multids.apis.export import export
 from mmseg_multids.apis.export_onnx import check_onnx_is_installed, export_onnx
 
-from ..test_models.toy import FCN, model_cfg
-from .test_export import DS, FCN2, HEADS, save, shake
+from ..test_models.toy import model_cfg
+from .test_export import DS, FCN2, HEADS, NARROW, save, shake
 
 
 def plain(head):
     cfg = {k: v for k, v in model_cfg().items() if k not in ('datasets', 'label_space')}
     return shake(MODELS.build(ConfigDict({
-        **cfg, 'type': 'EncoderDecoder', 'decode_head': {**head, 'num_classes': 3}})))
+        **cfg, 'type': 'EncoderDecoder', 'backbone': NARROW, 'decode_head': {**head, 'num_classes': 3}})))
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def test_what_cannot_be_exported_is_named(onnxruntime, tmp_path):
             return logits if float(logits.mean()) > 0 else -logits
 
     try:
-        model = plain({**FCN, 'type': 'MoodyHead'})
+        model = plain({**FCN2, 'type': 'MoodyHead'})
         with pytest.raises(ValueError, match='ResNet with MoodyHead cannot be exported .* 32 x 48'):
             export_onnx(model, tmp_path / 'model.onnx', (32, 48))
         assert list(tmp_path.iterdir()) == []
     finally:
         MODELS.module_dict.pop('MoodyHead')
     with pytest.raises(ValueError, match=r'size=\(0, 4\): height and width above 0'):
-        export_onnx(plain(FCN), tmp_path / 'model.onnx', (0, 4))
+        export_onnx(plain(FCN2), tmp_path / 'model.onnx', (0, 4))
 
 
 def test_missing_packages_are_said_before_any_work(tmp_path, monkeypatch):
