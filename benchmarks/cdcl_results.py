@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=tuple(DATASETS), required=True)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/cdcl_results'))
-    parser.add_argument('--steps', type=int, default=250, help='batches of each dataset')
+    parser.add_argument('--steps', type=int, default=150, help='batches of each dataset')
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     args = parser.parse_args()

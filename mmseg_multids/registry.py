@@ -6,9 +6,12 @@ Everything of this package is registered into MMSegmentation's own registries, s
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.utils import digit_version
 from mmseg.registry import (
     DATA_SAMPLERS,
     DATASETS,
@@ -38,7 +41,7 @@ def _allow_checkpoint_types() -> None:
     MMEngine 0.10.7 loads with torch's default, which has been ``weights_only=True`` since torch
     2.6, and stores its message hub (history buffers and numpy scalars) in every checkpoint.
     """
-    if not hasattr(torch.serialization, 'add_safe_globals'):  # torch < 2.4 has no allow list
+    if digit_version(torch.__version__) < digit_version('2.6'):
         return
     core = getattr(np, '_core', None) or np.core  # renamed in numpy 2
     torch.serialization.add_safe_globals([
@@ -49,9 +52,17 @@ def _allow_checkpoint_types() -> None:
         core.multiarray.scalar,
         *{type(np.dtype(t)) for t in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8',
                                       'u1', 'u2', 'u4', 'u8', '?')},
-        # The log buffers hold bound methods of HistoryBuffer by name.
-        getattr,
+        # History buffers hold functions of their class, which are pickled as calls of getattr.
+        # getattr itself would let a file reach anything.
+        (_method_of_history_buffer, 'builtins.getattr'),
     ])
+
+
+def _method_of_history_buffer(owner: type, name: str):
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is not among what checkpoints '
+                                     'may load')
+    return getattr(owner, name)
 
 
 _allow_checkpoint_types()

@@ -14,6 +14,8 @@ _base_ = [
 model = dict(datasets={{_base_.datasets}}, dataset_norm=dict())
 train_dataloader = dict(
     batch_size=8, sampler=dict(plan=dict(_delete_=True, type='alternate', interval=1)))
-train_cfg = dict(step_after='cycle', max_iters=250, val_interval=250)
-default_hooks = dict(checkpoint=dict(interval=250))
+# The paper has 0.01 with ImageNet weights; this was chosen on the single-dataset run of `city`.
+optim_wrapper = dict(optimizer=dict(lr=0.05))
+train_cfg = dict(step_after='cycle', max_iters=150, val_interval=150)
+default_hooks = dict(checkpoint=dict(interval=150))
 randomness = dict(seed=0)
