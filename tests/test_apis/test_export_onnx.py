@@ -18,7 +18,8 @@ from .test_export import DS, FCN2, HEADS, NARROW, save, shake
 def plain(head):
     cfg = {k: v for k, v in model_cfg().items() if k not in ('datasets', 'label_space')}
     return shake(MODELS.build(ConfigDict({
-        **cfg, 'type': 'EncoderDecoder', 'backbone': NARROW, 'decode_head': {**head, 'num_classes': 3}})))
+        **cfg, 'type': 'EncoderDecoder', 'backbone': NARROW,
+        'decode_head': {**head, 'num_classes': 3}})))
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def onnxruntime():
     return pytest.importorskip('onnxruntime')
 
 
-@pytest.mark.parametrize(('head', 'size'), [('psp', (70, 101)), ('uper', (64, 96))])
-def test_pyramid_pooling_at_sizes_that_its_scales_do_not_divide(onnxruntime, tmp_path, head, size):
-    model = plain({**HEADS[head], 'norm_cfg': {'type': 'BN'}})
+def test_pyramid_pooling_at_a_size_that_its_scales_do_not_divide(onnxruntime, tmp_path):
+    size = (70, 101)
+    model = plain({**HEADS['psp'], 'norm_cfg': {'type': 'BN'}})
     path = tmp_path / 'model.onnx'
     assert 0 < export_onnx(model, path, size, {'classes': ['a', 'b', 'ü']}) < 1e-4
     assert list(tmp_path.iterdir()) == [path]  # no second file with the weights
