@@ -339,7 +339,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
                 raise ValueError(
                     'The checkpoint was trained for another label space than the config describes '
                     '(from the checkpoint to the config):\n  ' + '\n  '.join(differences) +
-                    '\nUse the config that it was trained with, or load only the backbone: '
+                    '\nUse the config that it was trained with; or add and remove datasets with '
+                    'tools/add_dataset.py; or load only the backbone: '
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
             # Equal spaces may differ in their palettes, so in the length of their text.
