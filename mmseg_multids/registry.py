@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-def _allow_checkpoint_types() -> None:
+def allow_checkpoint_types() -> None:
     """Let ``torch.load(weights_only=True)`` read MMEngine's own checkpoints.
 
     MMEngine 0.10.7 loads with torch's default, which has been ``weights_only=True`` since torch
@@ -66,4 +66,4 @@ def _method_of_history_buffer(owner: type, name: str):
     return getattr(owner, name)
 
 
-_allow_checkpoint_types()
+allow_checkpoint_types()

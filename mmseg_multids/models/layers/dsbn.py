@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -152,6 +152,42 @@ class DSBN(_BatchNorm):
 
     def _row(self, dataset: str) -> int | None:
         return None if dataset == MEAN else self.context.datasets.index(dataset)
+
+    def rows_from(self, stored: Mapping[str, Tensor],
+                  sources: Mapping[str, str]) -> dict[str, Tensor]:
+        """Return what a state dict of this layer holds, made of the rows of other datasets.
+
+        A dataset that keeps its name keeps its row as it is; one that takes another's has seen no
+        batches yet (``num_batches_tracked`` is 0).
+
+        Args:
+            stored: What the state dict of a DSBN of the same ``share`` holds, by key.
+            sources: For each of this layer's datasets the one of ``stored`` whose row it takes, or
+                :data:`MEAN`.
+        """
+        names = _from_bytes(stored['dataset_names'])
+        state = {**stored, 'dataset_names': self.dataset_names.clone()}
+        for key in self._stacked():
+            rows = stored[key]
+            picked = []
+            for dataset in self.context.datasets:
+                source = sources[dataset]
+                if key == 'num_batches_tracked' and dataset not in names:
+                    picked.append(torch.zeros_like(rows[0]))
+                elif source != MEAN:
+                    picked.append(rows[names.index(source)])
+                elif key.startswith('running'):
+                    moments = mixture_moments(stored['running_mean'], stored['running_var'])
+                    picked.append(moments[key == 'running_var'])
+                else:
+                    picked.append(rows.mean(dim=0))
+            state[key] = torch.stack(picked)
+        return state
+
+    @property
+    def tells_datasets_apart(self) -> bool:
+        """Whether each dataset has running statistics of its own."""
+        return 'running_mean' in self._stacked()
 
     # ------------------------------------------------------------------ forward
 
@@ -339,7 +375,7 @@ class DSBN(_BatchNorm):
         stored = state_dict.get(prefix + 'dataset_names')
         if stored is None:
             return None
-        names = json.loads(bytes(stored.cpu().tolist()).decode())
+        names = _from_bytes(stored)
         missing = [name for name in self.context.datasets if name not in names]
         if missing:
             raise ValueError(
@@ -363,6 +399,10 @@ def _stand_in_order(groups: Sequence[DatasetGroup]) -> bool:
             return False
         position += group.size
     return True
+
+
+def _from_bytes(names: Tensor) -> list[str]:
+    return json.loads(bytes(names.cpu().tolist()).decode())
 
 
 def _gather(tensor: Tensor) -> Tensor:

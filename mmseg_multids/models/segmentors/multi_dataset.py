@@ -19,7 +19,7 @@ from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 
-_SPACE_KEY = 'label_space_json'
+SPACE_KEY = 'label_space_json'
 
 
 @MODELS.register_module()
@@ -74,7 +74,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
-        self.register_buffer(_SPACE_KEY, _to_bytes(self.label_space))
+        self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
@@ -126,7 +126,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                             if isinstance(module, UniSegHead))
         state = {key: value for key, value in loaded.get('state_dict', loaded).items()
                  if not key.startswith(classifiers)}
-        state[_SPACE_KEY] = getattr(self, _SPACE_KEY)  # another one, as is meant here
+        state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
         try:
             missing, unexpected = self.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -329,7 +329,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
                               unexpected_keys, error_msgs) -> None:
-        key = prefix + _SPACE_KEY
+        key = prefix + SPACE_KEY
         stored = state_dict.get(key)
         if stored is None:
             print_log('The weights hold no label space, so it cannot be checked that they were '
@@ -345,11 +345,12 @@ class MultiDatasetSegmentor(EncoderDecoder):
                 raise ValueError(
                     'The checkpoint was trained for another label space than the config describes '
                     '(from the checkpoint to the config):\n  ' + '\n  '.join(differences) +
-                    '\nUse the config that it was trained with, or load only the backbone: '
+                    '\nUse the config that it was trained with; or add and remove datasets with '
+                    'tools/add_dataset.py; or load only the backbone: '
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
             # Equal spaces may differ in their palettes, so in the length of their text.
-            state_dict[key] = getattr(self, _SPACE_KEY).clone()
+            state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
