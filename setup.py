@@ -60,6 +60,7 @@ if __name__ == '__main__':
         extras_require={
             'onedl': requirements('onedl.txt'),
             'openmmlab': requirements('openmmlab.txt'),
+            'onnx': requirements('onnx.txt'),
             'text': ['sentence-transformers'],
             'docs': ['myst-parser', 'sphinx'],
             'dev': requirements('dev.txt'),

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-def _allow_checkpoint_types() -> None:
+def allow_checkpoint_types() -> None:
     """Let ``torch.load(weights_only=True)`` read MMEngine's own checkpoints.
 
     MMEngine 0.10.7 loads with torch's default, which has been ``weights_only=True`` since torch
@@ -43,7 +43,8 @@ def _allow_checkpoint_types() -> None:
     """
     if digit_version(torch.__version__) < digit_version('2.6'):
         return
-    core = getattr(np, '_core', None) or np.core  # renamed in numpy 2
+    # Renamed in numpy 2; numpy 1.26 has the new name, too, with little in it.
+    core = np._core if hasattr(getattr(np, '_core', None), 'multiarray') else np.core
     torch.serialization.add_safe_globals([
         HistoryBuffer,
         np.ndarray,
@@ -65,4 +66,4 @@ def _method_of_history_buffer(owner: type, name: str):
     return getattr(owner, name)
 
 
-_allow_checkpoint_types()
+allow_checkpoint_types()

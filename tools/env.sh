@@ -43,7 +43,8 @@ ensure_env() {
   $pip install -c requirements/tested.txt -r requirements/onedl.txt -r requirements/runtime.txt \
     || fail "the stack could not be installed"
   if [ "${1:-}" = dev ]; then
-    $pip install -c requirements/tested.txt -r requirements/dev.txt || fail "the test tools could not be installed"
+    $pip install -c requirements/tested.txt -r requirements/dev.txt -r requirements/onnx.txt \
+      || fail "the test tools could not be installed"
   fi
   $pip install --no-deps -e . || fail "the package could not be installed"
   echo "$wanted" > "$STAMP"

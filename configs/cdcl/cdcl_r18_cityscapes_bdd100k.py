@@ -2,9 +2,9 @@
 # validation sets: 72.63 and 60.47 (single datasets: 67.52 and 53.88). Not run here.
 #
 # Hyperparameters of section 4.1.2: SGD, momentum 0.9, weight decay 0.0001, 8 images per batch (of
-# one dataset, over all GPUs), learning rate 0.01, polynomial decay with power 0.9, crops of
-# 512x512, scales of 0.5 to 2.1, flips. The number of iterations is ours: the paper gives none. An
-# iteration is a cycle, so 2 x 8 images.
+# one dataset; `batch_size` is per process: with n GPUs 8 / n), learning rate 0.01, polynomial decay
+# with power 0.9, crops of 512x512, scales of 0.5 to 2.1, flips. The number of iterations is ours:
+# the paper gives none. An iteration is a cycle, so 2 x 8 images.
 #
 # Table 4, t = 2: --cfg-options train_dataloader.sampler.plan.interval=2
 # Multi-scale test: tools/test.py CONFIG CHECKPOINT --tta

@@ -1,4 +1,4 @@
-# The single-dataset baseline of CDCL's Tables 1 to 3. The paper's mIoU: 53.88. Not run here.
+# The single-dataset baseline of CDCL's Tables 1(a), 2 and 3. The paper's mIoU: 53.88. Not run here.
 _base_ = './cdcl_r18_cityscapes_bdd100k.py'
 datasets = [{{_base_.bdd100k}}]
 model = dict(datasets=datasets, dataset_norm=None)

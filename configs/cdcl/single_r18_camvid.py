@@ -1,4 +1,4 @@
-# The single-dataset baseline of CDCL's Tables 1 to 3. The paper's mIoU: 73.05. Not run here.
+# The single-dataset baseline of CDCL's Tables 1(b) and 2. The paper's mIoU: 73.05. Not run here.
 _base_ = './cdcl_r18_cityscapes_camvid.py'
 datasets = [{{_base_.camvid}}]
 model = dict(datasets=datasets, dataset_norm=None)

@@ -1,4 +1,4 @@
-# The single-dataset baseline of CDCL's Tables 1 to 3. The paper's mIoU: 32.86. Not run here.
+# The single-dataset baseline of CDCL's Table 1(c). The paper's mIoU: 32.86. Not run here.
 _base_ = './cdcl_r18_cityscapes_coco.py'
 datasets = [{{_base_.coco_stuff182}}]
 model = dict(datasets=datasets, dataset_norm=None)

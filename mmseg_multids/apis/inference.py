@@ -15,7 +15,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from ..models import UNIFIED, MultiDatasetSegmentor
 
 #: Transforms of a test pipeline that images without labels do not need.
-_LABELS = ('LoadAnnotations', 'LoadLabelMap')
+LABEL_LOADERS = ('LoadAnnotations', 'LoadLabelMap')
 _LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray', 'RenderToyWorld')
 
 
@@ -86,7 +86,7 @@ def _predict(model: MultiDatasetSegmentor, image: str | Path | np.ndarray, datas
             raise FileNotFoundError(f'image {image} does not exist')
         loader, info = {'type': 'LoadImageFromFile'}, {'img_path': str(image)}
     steps = [copy.deepcopy(step) for step in model.cfg.test_pipeline
-             if step['type'] not in (*_LABELS, *_LOADERS)]
+             if step['type'] not in (*LABEL_LOADERS, *_LOADERS)]
     data = Compose([loader, *steps])(info)
     metainfo = {'label_space': target}
     if dataset is not None:

@@ -27,13 +27,21 @@ class AbsentRows:
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer,
                  datasets: Sequence[str]) -> None:
-        self.present: tuple[str, ...] = tuple(datasets)
+        self._present: set[str] = set()
         self._datasets = tuple(datasets)
         self._optimizer = optimizer
         self._modules = [m for m in model.modules() if hasattr(m, 'dataset_rows')]
         self._saved: list[tuple[nn.Parameter, Tensor, Tensor, dict[str, Tensor]]] = []
         self._handles = [optimizer.register_step_pre_hook(self._put_aside),
                          optimizer.register_step_post_hook(self._put_back)]
+
+    def see(self, datasets: Sequence[str]) -> None:
+        """Say which datasets the gradients of the next step come from, in addition to before."""
+        self._present.update(datasets)
+
+    def begin_step(self) -> None:
+        """Forget what was seen: gradients begin anew."""
+        self._present.clear()
 
     def remove(self) -> None:
         """Take the hooks off the optimiser."""
@@ -43,10 +51,11 @@ class AbsentRows:
     @torch.no_grad()
     def _put_aside(self, *_) -> None:
         self._saved = []
-        if set(self.present) >= set(self._datasets):
+        present = [name for name in self._datasets if name in self._present]
+        if not self._present or len(present) == len(self._datasets):
             return
         for module in self._modules:
-            for name, used in module.dataset_rows(self.present).items():
+            for name, used in module.dataset_rows(present).items():
                 parameter = module.get_parameter(name)
                 if parameter.grad is None or bool(used.all()):
                     continue

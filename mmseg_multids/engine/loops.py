@@ -8,7 +8,8 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
-from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.dist import all_reduce, broadcast_object_list, get_rank, get_world_size
+from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.utils import calc_dynamic_intervals
@@ -120,6 +121,13 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         if self.batches_per_step > 1 and counts != 1:
             raise ValueError("step_after='cycle' accumulates the batches of a cycle: remove "
                              f'accumulative_counts={counts} from optim_wrapper')
+        stored = getattr(self._plain_model(), 'reordered_datasets', None)
+        if self._iter > 0 and stored:
+            raise ValueError(
+                f'the run that is resumed had its datasets in the order {", ".join(stored)}, the '
+                f'config has {", ".join(self._model_datasets())}. Weights are matched by name, the '
+                "optimiser's state is not: use the run's order, or start anew from its weights "
+                'with load_from')
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self._seed = self._shared_seed()
@@ -147,13 +155,16 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         data = batches if self.batches_per_step > 1 else batches[0]
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data)
         if self._absent is not None:
-            self._absent.present = datasets_in(batches)
+            self._absent.see(self._everywhere(datasets_in(batches)))
         seed_model(mix(self._seed, _MODEL, get_rank(), self._iter) >> 1)
         model, wrapper = self.runner.model, self.runner.optim_wrapper
         logs = []
         for i, batch in enumerate(batches):
             step = wrapper if i + 1 == len(batches) else _Accumulate(wrapper)
             logs.append(model.train_step(batch, optim_wrapper=step))
+        # A scaler may have skipped the step: gradients begin anew nevertheless.
+        if self._absent is not None and wrapper.should_update():
+            self._absent.begin_step()
         self._merger.merge()
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data,
                               outputs=_merge_logs(logs))
@@ -161,10 +172,28 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
 
     def _watch_absent_rows(self) -> AbsentRows | None:
         optimizer = getattr(self.runner.optim_wrapper, 'optimizer', None)
-        names = getattr(self.dataloader.dataset, 'names', ())
+        names = self._model_datasets()
         if optimizer is None or len(names) < 2:
             return None
         return AbsentRows(self.runner.model, optimizer, names)
+
+    def _model_datasets(self) -> tuple[str, ...]:
+        """Return the model's datasets; the loader may have fewer."""
+        space = getattr(self._plain_model(), 'label_space', None)
+        return () if space is None else space.datasets
+
+    def _plain_model(self) -> torch.nn.Module:
+        model = self.runner.model
+        return model.module if is_model_wrapper(model) else model
+
+    def _everywhere(self, names: Sequence[str]) -> Sequence[str]:
+        """Datasets of the step on any process; those of our sampler are the same on all."""
+        if isinstance(self.sampler, MultiDatasetSampler) or get_world_size() == 1:
+            return names
+        known = self._model_datasets()
+        present = torch.tensor([float(name in names) for name in known])
+        all_reduce(present, 'max')
+        return [name for name, there in zip(known, present.tolist()) if there]
 
     def _consumed(self) -> int:
         """Samples per process that the iterations so far have taken."""

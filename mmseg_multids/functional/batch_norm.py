@@ -35,11 +35,6 @@ def statistics_distance(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Ten
     return 0.5 * divergence.mean(dim=1)
 
 
-def running_update(running: Tensor, batch: Tensor, factor: float) -> None:
-    """Move running statistics towards a batch's, in place."""
-    running.mul_(1 - factor).add_(batch.to(running.dtype), alpha=factor)
-
-
 class SynchronisedBatchNorm(torch.autograd.Function):
     """Batch normalisation per group with statistics over all processes.
 
@@ -74,7 +69,9 @@ class SynchronisedBatchNorm(torch.autograd.Function):
             var, mean = torch.var_mean(part, dim=dims, unbiased=False)
             local[row] = torch.cat([mean, var, var.new_tensor([part.numel() / channels])])
         means, variances, counts = gather(local).split([channels, channels, 1], dim=2)
-        count = counts.sum(dim=0).clamp(min=1)  # [S, 1]
+        counted = counts.sum(dim=0)  # [S, 1]
+        count = counted.clamp(min=1)
+        counted = counted.squeeze(1)
         mean = (means * counts).sum(dim=0) / count  # [S, C]
         var = ((variances + (means - mean).square()) * counts).sum(dim=0) / count
         invstd = (var + eps).rsqrt()
@@ -86,8 +83,8 @@ class SynchronisedBatchNorm(torch.autograd.Function):
             target.copy_(part.to(dtype) * scale.view(view) + shift.view(view))
         ctx.save_for_backward(x, weight, mean, invstd, count)
         ctx.layout = sizes, rows, gather, bias is not None
-        ctx.mark_non_differentiable(mean, var, count)
-        return out, mean, var, count.squeeze(1)
+        ctx.mark_non_differentiable(mean, var, counted)
+        return out, mean, var, counted
 
     @staticmethod
     def backward(ctx, grad: Tensor, *_) -> tuple:

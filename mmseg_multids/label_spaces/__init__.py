@@ -1,6 +1,7 @@
 """What is predicted: label spaces and ways to unify them. Needs numpy only."""
 
 from .build import build_label_space
+from .inherit import inherited_nodes, namesakes
 from .names import match_by_name, normalise_name
 from .remap import LabelRemap, read_remap
 from .report import format_label_space
@@ -14,7 +15,9 @@ __all__ = [
     'UnifiedLabelSpace',
     'build_label_space',
     'format_label_space',
+    'inherited_nodes',
     'match_by_name',
+    'namesakes',
     'normalise_name',
     'read_remap',
     'unify_by_name',

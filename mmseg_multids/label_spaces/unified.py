@@ -212,7 +212,7 @@ class UnifiedLabelSpace:
         lines += [f'dataset {d} was added' for d in other.datasets if d not in self.datasets]
         common = [d for d in self.datasets if d in other.datasets]
         for dataset in common:
-            lines += _class_differences(self.space(dataset), other.space(dataset))
+            lines += class_differences(self.space(dataset), other.space(dataset))
         if not lines and self.datasets != other.datasets:
             lines.append(f'order of datasets: {", ".join(self.datasets)} became '
                          f'{", ".join(other.datasets)}')
@@ -264,7 +264,8 @@ def _some(names: Sequence[str], most: int = 10) -> str:
     return ', '.join(names[:most]) + (f' and {more} more' if more > 0 else '')
 
 
-def _class_differences(old: LabelSpace, new: LabelSpace) -> list[str]:
+def class_differences(old: LabelSpace, new: LabelSpace) -> list[str]:
+    """Say in words how a dataset's classes have changed; an empty list means not at all."""
     if old.classes == new.classes:
         return []
     gone = [c for c in old.classes if c not in new.classes]

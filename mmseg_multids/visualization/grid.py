@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..label_spaces import LabelSpace
+from .figures import save_figure
 
 
 class GridRow(NamedTuple):
@@ -79,8 +79,4 @@ def draw_grid(rows: Mapping[str, Sequence[GridRow]], spaces: Mapping[str, LabelS
                      for c in present],
             loc='center left', ncols=2, fontsize=5.5, frameon=False, handlelength=1.0,
             borderaxespad=0, columnspacing=0.8)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    figure.savefig(temporary, format='png', dpi=110)
-    os.replace(temporary, path)
+    save_figure(figure, path)

@@ -117,6 +117,47 @@ def test_rows_of_absent_datasets_do_not_move(tmp_path, optimizer):
             assert not torch.equal(before[key], after[key])
 
 
+def test_accumulated_batches_keep_what_each_of_them_brought(tmp_path):
+    """A step of two batches of two datasets moves the rows of both."""
+    cfg = alternating(tmp_path, 2, step_after='batch')
+    cfg.optim_wrapper.accumulative_counts = 2
+    runner = Runner.from_cfg(cfg)
+    before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    runner.train()
+    after = runner.model.state_dict()
+    for row in range(2):
+        key = 'decode_head.head.fusion_conv.bn.bias'
+        assert not torch.equal(before[key][row], after[key][row])
+
+
+def test_rows_of_datasets_that_are_not_loaded_do_not_move(tmp_path):
+    cfg = alternating(tmp_path, 3, step_after='batch')
+    cfg.train_dataloader.dataset.datasets = cfg.train_dataloader.dataset.datasets[:1]
+    cfg.train_dataloader.sampler.plan = dict(type='alternate')
+    runner = Runner.from_cfg(cfg)
+    runner.model.init_weights()
+    runner.model._is_init = True
+    before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    runner.train()
+    for key, value in runner.model.state_dict().items():
+        if 'bn' in key and value.dim() and len(value) == 2:
+            assert torch.equal(value[1], before[key][1]), key
+    assert not torch.equal(before['backbone.bn1.weight'][0], runner.model.backbone.bn1.weight[0])
+
+
+def test_resuming_with_datasets_in_another_order_is_refused(tmp_path):
+    """Weights are matched by name; the optimiser's state is not."""
+    Runner.from_cfg(alternating(tmp_path, 3)).train()
+    cfg = alternating(tmp_path / 'again', 6, resume=True, load_from=str(tmp_path / 'iter_3.pth'))
+    for datasets in (cfg.model, cfg.train_dataloader.dataset):
+        datasets.datasets = datasets.datasets[::-1]
+    with pytest.raises(ValueError, match='had its datasets in the order city, asia.*asia, city'):
+        Runner.from_cfg(cfg).train()
+    cfg.resume = False
+    cfg.train_cfg.max_iters = 1
+    Runner.from_cfg(cfg).train()
+
+
 def test_a_row_that_comes_back_goes_on_with_its_own_momentum():
     """Steps of others are as if they had not happened (SGD), so two runs agree."""
     finals = []
@@ -129,7 +170,8 @@ def test_a_row_that_comes_back_goes_on_with_its_own_momentum():
             optimizer.zero_grad()
             index = ('one', 'two').index(name)
             weight[index].square().sum().backward()
-            absent.present = (name,)
+            absent.begin_step()
+            absent.see((name,))
             optimizer.step()
         finals.append(weight[0].detach().clone())
         absent.remove()
@@ -157,7 +199,7 @@ def test_a_model_keeps_its_absent_rows_in_a_real_step():
     model = build(dataset_norm={})
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     absent = AbsentRows(model, optimizer, ('one', 'two'))
-    absent.present = ('two',)
+    absent.see(('two',))
     before = {k: p.detach().clone() for k, p in model.named_parameters()}
     data = model.data_preprocessor(batch(['two', 'two'], size=(96, 96)), True)
     model.parse_losses(model(**data, mode='loss'))[0].backward()

@@ -60,7 +60,8 @@ def train(model, batches_of_step, distributed: bool) -> dict:
     absent = AbsentRows(model, optimizer, ('one', 'two'))
     for batches in batches_of_step:
         net.train()
-        absent.present = datasets_in(batches)
+        absent.begin_step()
+        absent.see(datasets_in(batches))
         for i, data in enumerate(batches):
             step = wrapper if i + 1 == len(batches) else _Accumulate(wrapper)
             net.train_step(copy.deepcopy(data), optim_wrapper=step)
@@ -139,7 +140,8 @@ def one_process_in_halves(model, batches_of_step) -> dict:
     model.train()
     for batches in batches_of_step:
         optimizer.zero_grad()
-        absent.present = datasets_in(batches)
+        absent.begin_step()
+        absent.see(datasets_in(batches))
         before = {k: v.clone() for k, v in model.named_buffers() if 'running' in k
                   or 'tracked' in k}
         after = []

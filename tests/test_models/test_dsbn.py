@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from mmseg_multids.models import DSBN, DatasetContext, collapse_dsbn, convert_to_dsbn
+from mmseg_multids.models.layers import dsbn as dsbn_module
 
 NAMES = ('a', 'b', 'c')
 KEYS = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
@@ -72,7 +73,7 @@ def test_batches_of_one_dataset_equal_its_own_batch_norm(momentum, affine):
             assert torch.equal(layer(images(2)), plain[name](images(2)))
 
 
-@pytest.mark.parametrize('names', ['aabbcc', 'cabbac', 'bbbbbc', 'abcabc'])
+@pytest.mark.parametrize('names', ['aabbcc', 'cabbac', 'bbbbbc', 'abcabc', 'bbaacc', 'ccbbaa'])
 @pytest.mark.parametrize('training', [True, False])
 def test_mixed_batches_equal_each_dataset_alone(names, training):
     context, layer, plain = make()
@@ -238,7 +239,7 @@ def test_shared_affine():
     assert layer.dataset_rows(['a']) == {}
 
 
-@pytest.mark.parametrize('names', ['aaaa', 'aabb', 'abab'])
+@pytest.mark.parametrize('names', ['aaaa', 'aabb', 'abab', 'bbaa'])
 def test_shared_statistics(names):
     context, layer, plain = make(share='statistics')
     assert layer.weight.shape == (3, 3) and layer.running_mean.shape == (3,)
@@ -257,6 +258,86 @@ def test_shared_statistics(names):
         torch.testing.assert_close(
             layer(x), joint(x) * layer.weight[rows][:, :, None, None]
             + layer.bias[rows][:, :, None, None])
+
+
+def as_two_processes(monkeypatch, other=lambda tensor: tensor):
+    """Let the layer believe that another process has the same part of the batch."""
+    monkeypatch.setattr(dsbn_module, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(dsbn_module, 'all_gather', lambda tensor: [tensor, other(tensor)])
+
+
+@pytest.mark.parametrize('names', ['aaaa', 'bbaa'])
+def test_synchronised_statistics_stay_out_of_the_graph(monkeypatch, names):
+    as_two_processes(monkeypatch)
+    context, layer, _ = make(sync=True)
+    single = make()[1]
+    with context.batch(list(names)):
+        out = layer(images(4).requires_grad_())
+    with single.context.batch(list(names)):
+        torch.testing.assert_close(out, single(images(4)))
+    assert not layer.running_var.requires_grad and not layer.running_mean.requires_grad
+    # Twice as many values, so the unbiased variance differs; the mean does not.
+    torch.testing.assert_close(layer.running_mean, single.running_mean)
+    copy.deepcopy(layer)
+
+
+def test_rows_that_only_another_process_saw_move_too(monkeypatch):
+    def other(tensor):  # this process has dataset a; the other has b, of mean 2 and variance 4
+        there = torch.zeros_like(tensor)
+        there[1, :3], there[1, 3:6], there[1, 6] = 2.0, 4.0, 50
+        return there
+
+    as_two_processes(monkeypatch, other)
+    context, layer, _ = make(sync=True)
+    with context.batch(['a'] * 4):
+        layer(images(4))
+    assert layer.num_batches_tracked.tolist() == [1, 1, 0]
+    torch.testing.assert_close(layer.running_mean[1], torch.full((3,), 0.2))
+    torch.testing.assert_close(layer.running_var[1], torch.full((3,), 0.9 + 0.1 * 4 * 50 / 49))
+    assert torch.equal(layer.running_mean[2], torch.zeros(3))
+
+
+@pytest.mark.parametrize('reentrant', [True, False])
+@pytest.mark.parametrize('share', [None, 'affine', 'statistics'])
+def test_synchronised_layers_may_be_checkpointed(monkeypatch, reentrant, share):
+    as_two_processes(monkeypatch)
+    context, layer, _ = make(sync=True, share=share)
+    grads = []
+    for with_cp in (False, True):
+        x = images(4).requires_grad_()
+        with context.batch(['b', 'a', 'a', 'b']):
+            out = checkpoint(layer, x, use_reentrant=reentrant) if with_cp else layer(x)
+            loss = out.square().sum()
+            context.remember(loss)
+        loss.backward()
+        grads.append(x.grad)
+    torch.testing.assert_close(grads[0], grads[1])
+    assert int(layer.num_batches_tracked.sum()) == (2 if share == 'statistics' else 4)
+
+
+def test_evaluation_waits_for_no_other_process(monkeypatch):
+    monkeypatch.setattr(dsbn_module, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(dsbn_module, 'all_gather', lambda tensor: pytest.fail('a collective'))
+    context, layer, _ = make(sync=True, track_running_stats=False)
+    with context.batch(['a', 'a', 'b', 'b']):
+        layer.eval()(images(4))
+
+
+@pytest.mark.parametrize('single_value', ['error', 'running'])
+def test_one_value_over_all_processes(monkeypatch, single_value):
+    as_two_processes(monkeypatch, torch.zeros_like)
+    context, layer, _ = make(sync=True, single_value=single_value)
+    x = images(3)[:, :, :1, :1]
+    with context.batch(['a', 'a', 'b']):
+        if single_value == 'error':
+            with pytest.raises(ValueError, match="one value per channel of dataset 'b'"):
+                layer(x)
+            return
+        out = layer(x)
+    expected = x[2:] * layer.weight[1].view(1, 3, 1, 1) / (1 + layer.eps) ** 0.5 \
+        + layer.bias[1].view(1, 3, 1, 1)
+    torch.testing.assert_close(out[2:], expected)
+    assert layer.num_batches_tracked.tolist() == [1, 0, 0]
 
 
 def test_without_running_statistics_every_batch_has_its_own():
@@ -381,6 +462,35 @@ def test_rows_are_matched_by_name_whatever_their_order():
     with pytest.raises(ValueError, match='stem: the checkpoint has no statistics of d, e; it has '
                                          'those of a, b, c'):
         lacking.load_state_dict(layer.state_dict())
+
+
+def test_rows_are_copies_under_assign():
+    layer = make()[1]
+    layer.load_state_dict(nn.BatchNorm2d(3).state_dict(), strict=False, assign=True)
+    with torch.no_grad():
+        layer.weight[0] += 1
+    assert torch.equal(layer.weight[1], torch.ones(3))
+
+
+def test_collapsing_gives_back_the_kind_of_layer():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm3d(3))
+    context = convert_to_dsbn(model, NAMES)
+    with context.batch(['a'] * 4):
+        model[0](torch.randn(4, 3))
+    collapse_dsbn(model, 'a')
+    assert [type(layer) for layer in model] == [nn.BatchNorm1d, nn.BatchNorm3d]
+    model[0](torch.randn(4, 3))
+    with pytest.raises(ValueError, match='none: it was never bound'):
+        collapse_dsbn(nn.Sequential(DSBN(3)), 'mean')
+
+
+def test_a_layer_in_two_places_stays_one_layer():
+    model = nn.ModuleDict({'one': nn.BatchNorm2d(3)})
+    model['two'] = model['one']
+    convert_to_dsbn(model, NAMES)
+    assert isinstance(model['two'], DSBN) and model['two'] is model['one']
+    collapse_dsbn(model, 'a')
+    assert type(model['two']) is nn.BatchNorm2d and model['two'] is model['one']
 
 
 def test_the_mean_over_datasets():

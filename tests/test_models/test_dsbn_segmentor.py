@@ -10,7 +10,7 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmseg_multids.models import DSBN
+from mmseg_multids.models import DSBN, collapse_dsbn
 from mmseg_multids.models.layers import dsbn_layers
 
 from .toy import DATASETS, FCN, batch, build, model_cfg
@@ -38,9 +38,13 @@ def test_norm_cfg_and_the_switch_build_the_same_model():
         {k for k in by_cfg.state_dict() if not k.endswith('dataset_names')}
 
 
-@pytest.mark.parametrize('names', [['one'] * 4, ['two', 'one', 'two', 'one']])
-def test_a_mixed_batch_has_the_losses_of_its_datasets_alone(names):
-    model = build(dataset_norm={})
+@pytest.mark.parametrize('names', [['one'] * 4, ['two', 'one', 'two', 'one'],
+                                   ['two', 'two', 'one', 'one'], ['one', 'one', 'two', 'two']])
+@pytest.mark.parametrize('order', [1, -1])
+def test_a_mixed_batch_has_the_losses_of_its_datasets_alone(names, order):
+    model = build(dataset_norm={}, datasets=DATASETS[::order])
+    with torch.no_grad():  # datasets that differ, so that one cannot stand for another
+        model.backbone.bn1.weight[0] *= 3
     data = model.data_preprocessor(batch(names), True)
     losses = copy.deepcopy(model)(**data, mode='loss')
     for dataset in sorted(set(names)):
@@ -117,14 +121,18 @@ def test_unseen_datasets_need_a_choice():
         model.predict(images['one'], batch([None, None])['data_samples'])
 
 
-def test_the_nearest_dataset_is_found_image_by_image_and_reported():
+@pytest.mark.parametrize('alternating', [True, False])
+def test_the_nearest_dataset_is_found_image_by_image_and_reported(alternating):
     model, images = trained_apart()
-    mixed = torch.cat([images['two'][:1], images['one'], images['two'][1:]])
-    assert model.nearest_datasets(mixed) == ['two', 'one', 'one', 'two']
+    mixed = torch.cat([images['two'], images['one']])
+    if alternating:
+        mixed = mixed[[0, 2, 3, 1]]
+    nearest = ['two', 'one', 'one', 'two'] if alternating else ['two', 'two', 'one', 'one']
+    assert model.nearest_datasets(mixed) == nearest
     assert not model.training and model.context.distances is None
     model.test_cfg.update(norm_fallback='nearest', label_space='one')
     results = model.predict(mixed, batch([None] * 4)['data_samples'])
-    assert [r.metainfo['norm_dataset'] for r in results] == ['two', 'one', 'one', 'two']
+    assert [r.metainfo['norm_dataset'] for r in results] == nearest
     known = model.predict(images['two'][:1], batch(['two'], label_space='one')['data_samples'])
     torch.testing.assert_close(results[0].seg_logits.data, known[0].seg_logits.data)
     assert 'norm_dataset' not in known[0].metainfo
@@ -140,6 +148,23 @@ def test_other_fallbacks(choice):
     model.test_cfg.update(norm_fallback=other)
     again = model.predict(images['one'], batch([None, None])['data_samples'])[0]
     assert not torch.equal(result.seg_logits.data, again.seg_logits.data)
+
+
+def test_a_plain_forward_falls_back_too():
+    model, images = trained_apart()
+    samples = batch([None, None])['data_samples']
+    for sample in samples:
+        sample.set_metainfo({'dataset': 'elsewhere'})
+    with pytest.raises(ValueError, match='norm_fallback'):
+        model._forward(images['one'], samples)
+    model.test_cfg['norm_fallback'] = 'one'
+    assert len(model._forward(images['one'], samples)) == 2
+
+
+def test_a_collapsed_segmentor_trains_on():
+    model = build(dataset_norm={})
+    collapse_dsbn(model, 'one')
+    losses_of(model.train(), ['one', 'two'])
 
 
 def test_imagenet_style_weights_reach_every_dataset(tmp_path):

@@ -49,12 +49,16 @@ def convert_to_dsbn(model: nn.Module, datasets: Sequence[str] | DatasetContext,
         ...     network(images)
     """
     context = datasets if isinstance(datasets, DatasetContext) else DatasetContext(datasets)
-    found = [(name, module) for name, module in model.named_modules()
+    # A layer may stand in several places of a model and must stay one layer.
+    found = [(name, module) for name, module in model.named_modules(remove_duplicate=False)
              if isinstance(module, _BatchNorm) and not isinstance(module, DSBN)]
+    made: dict[int, DSBN] = {}
     for name, module in found:
         if not name:
             raise ValueError('the model is a batch norm itself; build a DSBN instead')
-        _replace(model, name, _from_batch_norm(module, options))
+        if id(module) not in made:
+            made[id(module)] = _from_batch_norm(module, options)
+        _replace(model, name, made[id(module)])
     if not found and not dsbn_layers(model):
         raise ValueError(f'{type(model).__name__} has no batch norm that could become '
                          'dataset-specific')
@@ -72,24 +76,35 @@ def collapse_dsbn(model: nn.Module, dataset: str) -> None:
     Raises:
         ValueError: A layer does not know the dataset.
     """
-    for name, layer in dsbn_layers(model).items():
-        known = layer.context.datasets if layer.context else ()
-        if dataset != MEAN and dataset not in known:
-            raise ValueError(f'unknown dataset {dataset!r}; DSBN {name} knows {", ".join(known)}')
-        plain = nn.BatchNorm2d(layer.num_features, layer.eps, layer.momentum, layer.affine,
-                               layer.track_running_stats)
-        for key, value in layer.plain_state(dataset).items():
-            _assign(plain, key, value)
-        if layer.affine:
-            for key in ('weight', 'bias'):
-                getattr(plain, key).requires_grad = getattr(layer, key).requires_grad
-        _replace(model, name, plain.train(layer.training))
+    made: dict[int, _BatchNorm] = {}
+    for name, layer in list(model.named_modules(remove_duplicate=False)):
+        if isinstance(layer, DSBN):
+            if id(layer) not in made:
+                made[id(layer)] = _to_batch_norm(layer, name, dataset)
+            _replace(model, name, made[id(layer)])
+
+
+def _to_batch_norm(layer: DSBN, name: str, dataset: str) -> _BatchNorm:
+    known = (*layer.context.datasets, MEAN) if layer.context else ()
+    if dataset not in known:
+        raise ValueError(f'unknown dataset {dataset!r}; DSBN {name} knows '
+                         f'{", ".join(known) or "none: it was never bound to datasets"}')
+    plain = layer.plain_type(layer.num_features, layer.eps, layer.momentum, layer.affine,
+                             layer.track_running_stats)
+    for key, value in layer.plain_state(dataset).items():
+        _assign(plain, key, value)
+    if layer.affine:
+        for key in ('weight', 'bias'):
+            getattr(plain, key).requires_grad = getattr(layer, key).requires_grad
+    return plain.train(layer.training)
 
 
 def _from_batch_norm(module: _BatchNorm, options: dict) -> DSBN:
     options = {'sync': isinstance(module, nn.SyncBatchNorm), **options}
     layer = DSBN(module.num_features, module.eps, module.momentum, module.affine,
                  module.track_running_stats, **options)
+    if type(module) in (nn.BatchNorm1d, nn.BatchNorm3d):
+        layer.plain_type = type(module)
     for key in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'):
         value = getattr(module, key)
         _assign(layer, key, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...functional.batch_norm import (
     SynchronisedBatchNorm,
     mixture_moments,
-    running_update,
     statistics_distance,
 )
 from ...registry import MODELS
@@ -82,6 +81,8 @@ class DSBN(_BatchNorm):
         self.share, self.sync, self.single_value = share, sync, single_value
         self.context: DatasetContext | None = None
         self.layer_name = ''
+        #: What :func:`collapse_dsbn` makes of the layer.
+        self.plain_type: type[_BatchNorm] = nn.BatchNorm2d
 
     # ------------------------------------------------------------------ binding
 
@@ -152,6 +153,42 @@ class DSBN(_BatchNorm):
     def _row(self, dataset: str) -> int | None:
         return None if dataset == MEAN else self.context.datasets.index(dataset)
 
+    def rows_from(self, stored: Mapping[str, Tensor],
+                  sources: Mapping[str, str]) -> dict[str, Tensor]:
+        """Return what a state dict of this layer holds, made of the rows of other datasets.
+
+        A dataset that keeps its name keeps its row as it is; one that takes another's has seen no
+        batches yet (``num_batches_tracked`` is 0).
+
+        Args:
+            stored: What the state dict of a DSBN of the same ``share`` holds, by key.
+            sources: For each of this layer's datasets the one of ``stored`` whose row it takes, or
+                :data:`MEAN`.
+        """
+        names = _from_bytes(stored['dataset_names'])
+        state = {**stored, 'dataset_names': self.dataset_names.clone()}
+        for key in self._stacked():
+            rows = stored[key]
+            picked = []
+            for dataset in self.context.datasets:
+                source = sources[dataset]
+                if key == 'num_batches_tracked' and dataset not in names:
+                    picked.append(torch.zeros_like(rows[0]))
+                elif source != MEAN:
+                    picked.append(rows[names.index(source)])
+                elif key.startswith('running'):
+                    moments = mixture_moments(stored['running_mean'], stored['running_var'])
+                    picked.append(moments[key == 'running_var'])
+                else:
+                    picked.append(rows.mean(dim=0))
+            state[key] = torch.stack(picked)
+        return state
+
+    @property
+    def tells_datasets_apart(self) -> bool:
+        """Whether each dataset has running statistics of its own."""
+        return 'running_mean' in self._stacked()
+
     # ------------------------------------------------------------------ forward
 
     def _check_input_dim(self, x: Tensor) -> None:
@@ -169,7 +206,7 @@ class DSBN(_BatchNorm):
         if len(groups) == 1:
             return self._normalise(x, groups, again)
         back = None
-        if any(isinstance(group.samples, Tensor) for group in groups):
+        if not _stand_in_order(groups):
             order = torch.cat([torch.arange(len(x))[group.samples] for group in groups])
             back, x = order.argsort().to(x.device), x[order.to(x.device)]
         out = self._normalise(x, groups, again)
@@ -200,7 +237,7 @@ class DSBN(_BatchNorm):
             return self._normalise_jointly(x, groups, again)
         # A layer that runs again for gradient checkpointing has seen this batch before.
         update = self.training and self.track_running_stats and not again
-        if by_batch and self.sync and get_world_size() > 1:
+        if self.training and self.sync and get_world_size() > 1:
             return self._normalise_synchronised(x, groups, update)
         if len(groups) == 1:
             return self._normalise_one(x, groups[0].dataset, by_batch, update)
@@ -211,11 +248,7 @@ class DSBN(_BatchNorm):
     def _normalise_one(self, x: Tensor, dataset: str, by_batch: bool, update: bool) -> Tensor:
         state = self.plain_state(dataset)
         if by_batch and x.numel() == x.shape[1]:
-            if self.single_value == 'error':
-                raise ValueError(
-                    f'DSBN {self.layer_name}: one value per channel of dataset {dataset!r} in '
-                    'training has no variance. Give each dataset at least two images per batch, or '
-                    "set single_value='running' in norm_cfg to use the running statistics")
+            self._check_single_value(dataset)
             by_batch = update = False
         running = state['running_mean'], state['running_var']
         if by_batch and self.track_running_stats and not update:
@@ -223,6 +256,13 @@ class DSBN(_BatchNorm):
             running = running[0].clone(), running[1].clone()
         factor = self._count(dataset) if update else 0.0
         return F.batch_norm(x, *running, state['weight'], state['bias'], by_batch, factor, self.eps)
+
+    def _check_single_value(self, dataset: str) -> None:
+        if self.single_value == 'error':
+            raise ValueError(
+                f'DSBN {self.layer_name}: one value per channel of dataset {dataset!r} in '
+                'training has no variance. Give each dataset at least two images per batch, or '
+                "set single_value='running' in norm_cfg to use the running statistics")
 
     def _count(self, dataset: str) -> float:
         """Count a batch of a dataset; return the weight of its statistics."""
@@ -235,11 +275,11 @@ class DSBN(_BatchNorm):
                            again: bool) -> Tensor:
         """One batch norm over all samples, then each dataset's scale and shift."""
         update = self.training and self.track_running_stats and not again
-        if self.sync and get_world_size() > 1:
+        if self.training and self.sync and get_world_size() > 1:
             out, *statistics = SynchronisedBatchNorm.apply(
                 x, None, None, [len(x)], [0], 1, self.eps, _gather)
             if update:
-                self._update([groups[0].dataset], [0], *statistics)
+                self._update(*statistics)
         else:
             running = self.running_mean, self.running_var
             if self.track_running_stats and not update:
@@ -265,18 +305,38 @@ class DSBN(_BatchNorm):
         out, *statistics = SynchronisedBatchNorm.apply(
             x, weight, bias, [group.size for group in groups], rows,
             1 if shared else len(self.context.datasets), self.eps, _gather)
+        parts = list(x.split([group.size for group in groups]))
+        single = [i for i, part in enumerate(parts) if part.numel() == part.shape[1]
+                  and float(statistics[2][rows[i]]) <= 1]  # nor has any other process a value
+        if single:
+            out = list(out.split([group.size for group in groups]))
+            for i in single:
+                self._check_single_value(names[i])
+                out[i] = self._normalise_one(parts[i], names[i], by_batch=False, update=False)
+            out = torch.cat(out)
         if update:
-            self._update(names, rows, *statistics)
+            self._update(*statistics)
         return out
 
-    def _update(self, names: Sequence[str], rows: Sequence[int], mean: Tensor, var: Tensor,
-                count: Tensor) -> None:
-        for name, row in zip(names, rows):
-            factor = self._count(name)
-            running = self.plain_state(name)
-            unbiased = var[row] * count[row] / (count[row] - 1).clamp(min=1)
-            running_update(running['running_mean'], mean[row], factor)
-            running_update(running['running_var'], unbiased, factor)
+    @torch.no_grad()
+    def _update(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """Move the running statistics of all rows that some process had values of.
+
+        Those of datasets that this process did not see, too: all processes stay alike.
+
+        Shapes:
+            - mean, var: [S, C]; count: [S]
+        """
+        seen = count > 1
+        counted = self.num_batches_tracked.view(-1)  # [S], or [1] where statistics are shared
+        counted.add_(seen.to(counted.dtype))
+        factor = 1.0 / counted.clamp(min=1) if self.momentum is None else self.momentum * \
+            torch.ones_like(count)
+        factor = torch.where(seen, factor, torch.zeros_like(count))[:, None]  # [S, 1]
+        unbiased = var * (count / (count - 1).clamp(min=1))[:, None]
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased)):
+            running = running.view(len(count), -1)
+            running.lerp_(batch.to(running.dtype), factor.to(running.dtype).expand_as(running))
 
     @torch.no_grad()
     def _report_distance(self, x: Tensor, groups: Sequence[DatasetGroup]) -> None:
@@ -300,7 +360,8 @@ class DSBN(_BatchNorm):
                 if order is not None and stored.dim() == own.dim():
                     state_dict[prefix + name] = stored[order]
                 elif stored.shape == own.shape[1:]:  # an ordinary batch norm
-                    state_dict[prefix + name] = stored.unsqueeze(0).expand_as(own)
+                    # Copies: with load_state_dict(assign=True) the rows become the parameter.
+                    state_dict[prefix + name] = stored.unsqueeze(0).expand_as(own).clone()
             state_dict[prefix + 'dataset_names'] = self.dataset_names.clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
@@ -314,7 +375,7 @@ class DSBN(_BatchNorm):
         stored = state_dict.get(prefix + 'dataset_names')
         if stored is None:
             return None
-        names = json.loads(bytes(stored.cpu().tolist()).decode())
+        names = _from_bytes(stored)
         missing = [name for name in self.context.datasets if name not in names]
         if missing:
             raise ValueError(
@@ -328,6 +389,20 @@ class DSBN(_BatchNorm):
         datasets = 'unbound' if self.context is None else ', '.join(self.context.datasets)
         return (f'{super().extra_repr()}, datasets=[{datasets}], share={self.share!r}, '
                 f'sync={self.sync}')
+
+
+def _stand_in_order(groups: Sequence[DatasetGroup]) -> bool:
+    """Whether the groups' samples follow each other as the groups do."""
+    position = 0
+    for group in groups:
+        if isinstance(group.samples, Tensor) or group.samples.start != position:
+            return False
+        position += group.size
+    return True
+
+
+def _from_bytes(names: Tensor) -> list[str]:
+    return json.loads(bytes(names.cpu().tolist()).decode())
 
 
 def _gather(tensor: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 
-_SPACE_KEY = 'label_space_json'
+SPACE_KEY = 'label_space_json'
 
 
 @MODELS.register_module()
@@ -74,11 +74,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
-        self.register_buffer(_SPACE_KEY, _to_bytes(self.label_space))
+        self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
+        #: Whether weights were loaded whose datasets stood in another order.
+        self.reordered_datasets: tuple[str, ...] | None = None
 
     # ---------------------------------------------------------------- building
 
@@ -124,7 +126,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                             if isinstance(module, UniSegHead))
         state = {key: value for key, value in loaded.get('state_dict', loaded).items()
                  if not key.startswith(classifiers)}
-        state[_SPACE_KEY] = getattr(self, _SPACE_KEY)  # another one, as is meant here
+        state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
         try:
             missing, unexpected = self.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -148,7 +150,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _check_dsbn(self) -> None:
         for name in getattr(self, '_dsbn_names', ()):
             layer = self.get_submodule(name)
-            if not isinstance(layer, DSBN):
+            if not isinstance(layer, DSBN) and 'Sync' in type(layer).__name__:
                 raise RuntimeError(
                     f'the dataset-specific batch norm {name} has become a {type(layer).__name__}, '
                     'which knows no datasets. Remove sync_bn from the config; for statistics over '
@@ -186,9 +188,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
         names = [_dataset_of(sample) for sample in data_samples]
-        if sum(a != b for a, b in zip(names, names[1:])) >= len(set(names)):
-            # Neighbours: layers and heads then work on views instead of gathering each dataset.
-            order = sorted(range(len(names)), key=names.__getitem__)
+        place = {name: i for i, name in enumerate(self.context.datasets)}
+        order = sorted(range(len(names)), key=lambda i: place.get(names[i], -1))
+        if order != list(range(len(names))):
+            # Datasets one after the other, in the layers' order: these and the heads then work on
+            # views instead of gathering each dataset.
             inputs, data_samples = inputs[order], [data_samples[i] for i in order]
             names = [names[i] for i in order]
         with self.context.batch(names):
@@ -238,7 +242,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
         choice = (self.test_cfg or {}).get('norm_fallback')
-        if choice is None or not self._dsbn_names:
+        if choice is None or not dsbn_layers(self):
             return None
         if choice == 'nearest':
             return self.nearest_datasets(inputs)
@@ -311,7 +315,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
         """Return low-resolution logits: of the samples' one dataset, else of all nodes."""
         names = None
-        if data_samples is not None and all('dataset' in s.metainfo for s in data_samples):
+        if data_samples is not None and all(s.metainfo.get('dataset') in self.label_space.datasets
+                                            for s in data_samples):
             names = [_dataset_of(sample) for sample in data_samples]
         target = names[0] if names and len(set(names)) == 1 else UNIFIED
         norm = None if names else self._fallback(inputs)
@@ -324,7 +329,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
                               unexpected_keys, error_msgs) -> None:
-        key = prefix + _SPACE_KEY
+        key = prefix + SPACE_KEY
         stored = state_dict.get(key)
         if stored is None:
             print_log('The weights hold no label space, so it cannot be checked that they were '
@@ -335,15 +340,17 @@ class MultiDatasetSegmentor(EncoderDecoder):
             order = self.label_space.order_in(trained) if differences else None
             if order is not None:
                 self._reorder_nodes(state_dict, prefix, order)
+                self.reordered_datasets = trained.datasets
             elif differences:
                 raise ValueError(
                     'The checkpoint was trained for another label space than the config describes '
                     '(from the checkpoint to the config):\n  ' + '\n  '.join(differences) +
-                    '\nUse the config that it was trained with, or load only the backbone: '
+                    '\nUse the config that it was trained with; or add and remove datasets with '
+                    'tools/add_dataset.py; or load only the backbone: '
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
             # Equal spaces may differ in their palettes, so in the length of their text.
-            state_dict[key] = getattr(self, _SPACE_KEY).clone()
+            state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:

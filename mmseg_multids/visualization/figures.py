@@ -1,0 +1,47 @@
+"""What the figures share: how runs are named, colours, and saving."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: Colours of runs or datasets that stay apart for colour-blind readers. Red is not among them: it
+#: marks things.
+COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#7F5F3F', '#8C8C8C', '#222222')
+
+_FORMATS = ('.png', '.pdf', '.svg')
+
+
+def split_label(text: str | os.PathLike) -> tuple[str | None, str]:
+    """Split ``LABEL=PATH``; a path alone, or one that exists as it stands, has no label.
+
+    Raises:
+        ValueError: The label or the path is empty.
+    """
+    text = os.fspath(text)
+    label, sign, path = text.partition('=')
+    if not sign or Path(text).exists():
+        return None, text
+    if not label.strip() or not path:
+        raise ValueError(f'run {text!r}: expected LABEL=PATH or PATH')
+    return label.strip(), path
+
+
+def save_figure(figure, path: str | os.PathLike, dpi: int = 110) -> None:
+    """Write a figure; a file of that name is replaced only by a complete one.
+
+    Args:
+        figure: A matplotlib ``Figure``.
+        path: File to write; its suffix is the format.
+        dpi: Pixels per inch.
+
+    Raises:
+        ValueError: The suffix is no known format.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f'{path}: figures are written as {", ".join(_FORMATS)}; name the file so')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=dpi)
+    os.replace(temporary, path)

@@ -1,0 +1,51 @@
+"""Export one dataset of a model: ``python tools/export.py CHECKPOINT --dataset NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from mmseg_multids.apis.export import export
+
+
+def main() -> None:
+    """Write the files and say what was checked."""
+    parser = argparse.ArgumentParser(description='Write a config and a checkpoint of one dataset '
+                                     'for plain MMSegmentation, and optionally ONNX')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--dataset', required=True,
+                        help="whose classes to predict, or 'unified' for all nodes")
+    parser.add_argument('--out', metavar='DIR', help='folder for NAME.py and NAME.pth (default: '
+                        'exported, beside the checkpoint)')
+    parser.add_argument('--config', metavar='FILE', help='config that the checkpoint was trained '
+                        'with (default: the one that the checkpoint holds)')
+    parser.add_argument('--norm', metavar='NAME',
+                        help='whose statistics of dataset-specific batch norms to keep, or '
+                        "'mean' (default: the dataset's)")
+    parser.add_argument('--onnx', metavar='FILE', help='also write an ONNX file, and check it')
+    parser.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
+                        help="size of the ONNX model's images (default: test_cfg.crop_size, else "
+                        '512 512)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override keys of the config')
+    args = parser.parse_args()
+    if args.size and not args.onnx:
+        parser.error('--size is that of the ONNX model; name its file with --onnx FILE')
+    try:
+        done = export(args.checkpoint, args.dataset, args.out, args.config, args.norm, args.onnx,
+                      args.size, args.cfg_options)
+    except (FileNotFoundError, ImportError, RuntimeError, TypeError, ValueError) as error:
+        sys.exit(f'export: {error}')
+    for note in done.notes:
+        print(f'note: {note}')
+    print(f'config:     {done.config}\ncheckpoint: {done.checkpoint}\n'
+          f'checked: logits of a random image differ from ours by at most {done.difference:.2g}')
+    if done.onnx:
+        print(f'onnx:       {done.onnx[0]}\n'
+              f'checked: its logits differ from torch by at most {done.onnx[1]:.2g}')
+
+
+if __name__ == '__main__':
+    main()
