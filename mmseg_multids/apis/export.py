@@ -169,10 +169,14 @@ def _plain_head(own: dict, num_classes: int, notes: list[str]) -> dict:
     for key in ('sampler', 'ignore_index'):
         if own.get(key) is not None:
             head[key] = own[key]
-    losses = own.get('loss_decode', {'type': 'CrossEntropyLoss', 'avg_non_ignore': True})
+    losses = own.get('loss_decode', {'type': 'PixelCrossEntropyLoss'})
     plain = []
     for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
-        if not _is_stock(_class_of(loss['type'], (MODELS,))):
+        if loss['type'] == 'PixelCrossEntropyLoss' and loss.get('space', 'dataset') == 'dataset' \
+                and not loss.get('class_weight'):  # equal to the stock loss
+            loss = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True,
+                    **{key: loss[key] for key in ('loss_weight', 'loss_name') if key in loss}}
+        elif not _is_stock(_class_of(loss['type'], (MODELS,))):
             notes.append(f'loss {loss["type"]} became CrossEntropyLoss (of no consequence but for '
                          'further training)')
             loss = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}

@@ -1,5 +1,21 @@
 """The papers' equations as pure torch functions: no registry, config, runner or file."""
 
+from .mining import hard_pixels
+from .pixel_losses import (
+    SupervisionTable,
+    partial_label_bce,
+    pixel_cross_entropy,
+    supervision_table,
+)
 from .readout import labels_to_nodes, pixel_accuracy, sum_node_logits
 
-__all__ = ['labels_to_nodes', 'pixel_accuracy', 'sum_node_logits']
+__all__ = [
+    'SupervisionTable',
+    'hard_pixels',
+    'labels_to_nodes',
+    'partial_label_bce',
+    'pixel_accuracy',
+    'pixel_cross_entropy',
+    'sum_node_logits',
+    'supervision_table',
+]

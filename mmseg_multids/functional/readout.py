@@ -72,8 +72,11 @@ def labels_to_nodes(labels: Tensor, node_of_class: Tensor, ignore_index: int,
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     """Share of labelled pixels whose largest logit is the label, in percent.
 
+    Where the logits are smaller than the labels, one label is taken for each logit: the share is
+    an estimate, for a log.
+
     Args:
-        logits: Shape [B, K, H, W].
+        logits: Shape [B, K, h, w].
         labels: Shape [B, H, W].
         ignore_index: Label id that does not count.
 
@@ -81,6 +84,11 @@ def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         A scalar tensor; 0 where no pixel is labelled.
     """
     with torch.no_grad():
+        for dim in (1, 2):
+            small, large = logits.shape[dim + 1], labels.shape[dim]
+            if small != large:
+                middle = (torch.arange(small, device=labels.device) + 0.5) * (large / small)
+                labels = labels.index_select(dim, middle.long())
         labelled = labels != ignore_index
         correct = (logits.argmax(dim=1) == labels) & labelled
         return correct.sum() * 100.0 / labelled.sum().clamp(min=1)

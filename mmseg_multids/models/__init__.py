@@ -4,7 +4,7 @@ from .classifiers import LinearNodeClassifier
 from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
-from .losses import UnifiedCrossEntropyLoss
+from .losses import NullBCELoss, PixelCrossEntropyLoss
 from .segmentors import MultiDatasetSegmentor, MultiDatasetTTAModel
 
 __all__ = [
@@ -15,7 +15,8 @@ __all__ = [
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
     'UniSegHead',
-    'UnifiedCrossEntropyLoss',
+    'NullBCELoss',
+    'PixelCrossEntropyLoss',
     'collapse_dsbn',
     'convert_to_dsbn',
 ]

@@ -171,7 +171,7 @@ def test_classes_with_several_nodes_cost_more_and_that_is_said(tmp_path):
 def test_the_loss_and_auxiliary_heads_do_not_matter():
     cfg = small_cfg(dataset_norm={}, label_space={'type': 'by_name'})
     expected = cx.compare(cfg, SIZE, ['one'])
-    cfg.decode_head.loss_decode = {'type': 'UnifiedCrossEntropyLoss'}
+    cfg.decode_head.loss_decode = {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}
     cfg.decode_head.dataset_weights = {'one': 2.0, 'two': 0.5}
     cfg.auxiliary_head = {**cfg.decode_head}
     assert cx.compare(cfg, SIZE, ['one']) == expected

@@ -206,19 +206,21 @@ def test_own_losses_become_stock_ones_and_weights_to_start_from_go(tmp_path):
     config, checkpoint = save(tmp_path, FCN2, decode_head={
         'type': 'UniSegHead', 'head': FCN2, 'ignore_index': 254,
         'sampler': {'type': 'OHEMPixelSampler', 'thresh': 0.7, 'min_kept': 10},
-        'loss_decode': [{'type': 'UnifiedCrossEntropyLoss', 'loss_name': 'loss_union'},
+        'loss_decode': [{'type': 'PixelCrossEntropyLoss', 'loss_weight': 0.4},
+                        {'type': 'PixelCrossEntropyLoss', 'space': 'unified'},
                         {'type': 'CrossEntropyLoss', 'class_weight': [1.0, 2.0]}]},
         label_space={'type': 'by_name'})
     cfg = Config.fromfile(config)
     cfg.model.backbone.init_cfg = {'type': 'Pretrained', 'checkpoint': 'somewhere.pth'}
     cfg.model.pretrained = None
     done = export(checkpoint, 'one', tmp_path / 'plain', cfg)
-    assert [note.split(' ')[1] for note in done.notes] == ['UnifiedCrossEntropyLoss', 'of']
+    assert [note.split(' ')[1] for note in done.notes] == ['PixelCrossEntropyLoss', 'of']
     model = Config.fromfile(done.config).model
     assert 'init_cfg' not in model.backbone and 'pretrained' not in model
     head = model.decode_head
-    assert [loss.type for loss in head.loss_decode] == ['CrossEntropyLoss'] * 2
-    assert 'class_weight' not in head.loss_decode[1]
+    assert [loss.type for loss in head.loss_decode] == ['CrossEntropyLoss'] * 3
+    assert head.loss_decode[0].loss_weight == 0.4
+    assert 'class_weight' not in head.loss_decode[2]
     assert head.ignore_index == 254 and head.sampler.type == 'OHEMPixelSampler'
 
 

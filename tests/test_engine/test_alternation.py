@@ -182,8 +182,8 @@ def test_a_row_that_comes_back_goes_on_with_its_own_momentum():
 def test_losses_over_all_nodes_use_every_row():
     space = {'type': 'by_name'}
     unified = build(label_space=space, decode_head={
-        'type': 'UniSegHead', 'head': build_head(), 'loss_decode': {
-            'type': 'UnifiedCrossEntropyLoss'}})
+        'type': 'UniSegHead', 'head': build_head(),
+        'loss_decode': {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}})
     assert unified.decode_head.dataset_rows(['one'])['classifier.weight'].all()
     own = build(label_space=space)
     assert own.decode_head.dataset_rows(['one'])['classifier.weight'].tolist() == \

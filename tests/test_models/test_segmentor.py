@@ -72,13 +72,19 @@ def test_a_stock_head_is_refused():
         MODELS.build(cfg)
 
 
-def test_losses_equal_those_of_a_plain_segmentor():
+@pytest.mark.parametrize('loss', ['CrossEntropyLoss', 'PixelCrossEntropyLoss'])
+@pytest.mark.parametrize('sampler', [None, {'type': 'OHEMPixelSampler', 'min_kept': 300},
+                                     {'type': 'OHEMPixelSampler', 'thresh': 0.2, 'min_kept': 300}])
+def test_losses_equal_those_of_a_plain_segmentor(loss, sampler):
     """Same weights, one dataset in the batch: the wrapper changes nothing."""
-    ours = build()
+    options = {'avg_non_ignore': True} if loss == 'CrossEntropyLoss' else {}
+    ours = build(decode_head={'type': 'UniSegHead', 'head': FCN, 'sampler': sampler,
+                              'loss_decode': {'type': loss, **options}})
+    torch.nn.init.normal_(ours.decode_head.classifier.weight, std=2)
     plain = MODELS.build({
         **{k: v for k, v in model_cfg().items() if k not in ('datasets', 'label_space')},
         'type': 'EncoderDecoder', 'test_cfg': ConfigDict(mode='whole'),
-        'decode_head': {**FCN, 'num_classes': 4, 'loss_decode': {
+        'decode_head': {**FCN, 'num_classes': 4, 'sampler': sampler, 'loss_decode': {
             'type': 'CrossEntropyLoss', 'avg_non_ignore': True}}})
     state = {k.replace('decode_head.head.', 'decode_head.'): v
              for k, v in ours.state_dict().items() if 'classifier' not in k and 'json' not in k}
@@ -88,8 +94,15 @@ def test_losses_equal_those_of_a_plain_segmentor():
     data = batch(['two', 'two'])
     mine = ours(**ours.data_preprocessor(copy.deepcopy(data), True), mode='loss')
     theirs = plain(**plain.data_preprocessor(copy.deepcopy(data), True), mode='loss')
-    assert torch.equal(mine['decode.two.loss_ce'], theirs['decode.loss_ce'])
-    torch.testing.assert_close(mine['decode.two.acc_seg'], theirs['decode.acc_seg'][0])
+    torch.testing.assert_close(mine['decode.two.loss_ce'], theirs['decode.loss_ce'])
+    grads = []
+    for model, losses in ((ours, mine), (plain, theirs)):
+        model.parse_losses(losses)[0].backward()
+        grads.append(model.backbone.conv1.weight.grad)
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-3, atol=1e-4 * float(grads[1].abs().max()))
+    if loss == 'CrossEntropyLoss':
+        assert torch.equal(mine['decode.two.loss_ce'], theirs['decode.loss_ce'])
+        torch.testing.assert_close(mine['decode.two.acc_seg'], theirs['decode.acc_seg'][0])
     ours.eval(), plain.eval()
     a, b = ours.test_step(data)[0], plain.test_step(data)[0]
     assert torch.equal(a.seg_logits.data, b.seg_logits.data)
@@ -142,7 +155,7 @@ def test_unfit_weights_are_refused():
 
 def test_unified_cross_entropy_is_a_softmax_over_all_nodes():
     cfg = model_cfg(label_space={'type': 'by_name'})
-    cfg['decode_head']['loss_decode'] = {'type': 'UnifiedCrossEntropyLoss'}
+    cfg['decode_head']['loss_decode'] = {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}
     model = MODELS.build(cfg).eval()
     assert model.label_space.nodes == ('road', 'sky', 'car', 'tree', 'person')
     data = model.data_preprocessor(batch(['two']), True)
@@ -164,7 +177,7 @@ def test_node_losses_refuse_classes_with_several_nodes(tmp_path):
     cfg = model_cfg(label_space={'type': 'json', 'path': str(tmp_path / 'space.json')})
     model = MODELS.build(cfg)  # sums the nodes' logits
     assert losses_of(model, ['one', 'two'])
-    cfg['decode_head']['loss_decode'] = {'type': 'UnifiedCrossEntropyLoss'}
+    cfg['decode_head']['loss_decode'] = {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}
     with pytest.raises(ValueError, match='of one have several nodes: road'):
         MODELS.build(cfg)
 

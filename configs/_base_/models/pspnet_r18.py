@@ -34,7 +34,7 @@ model = dict(
             dropout_ratio=0.1,
             norm_cfg=norm_cfg,
             align_corners=False),
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0)),
+        loss_decode=dict(type='PixelCrossEntropyLoss')),
     auxiliary_head=dict(
         type='UniSegHead',
         head=dict(
@@ -47,6 +47,6 @@ model = dict(
             dropout_ratio=0.1,
             norm_cfg=norm_cfg,
             align_corners=False),
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.4)),
+        loss_decode=dict(type='PixelCrossEntropyLoss', loss_weight=0.4)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))

@@ -33,6 +33,6 @@ model = dict(
             norm_cfg=norm_cfg,
             align_corners=False),
         classifier=dict(type='LinearNodeClassifier'),
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0)),
+        loss_decode=dict(type='PixelCrossEntropyLoss')),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))

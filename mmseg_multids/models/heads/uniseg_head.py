@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModule
 from mmseg.models.utils import resize
-from mmseg.structures import build_pixel_sampler
+from mmseg.structures import OHEMPixelSampler, build_pixel_sampler
 from torch import Tensor, nn
 
-from ...functional import labels_to_nodes, pixel_accuracy
+from ...functional import hard_pixels, pixel_accuracy
 from ...label_spaces import UnifiedLabelSpace
 from ...registry import MODELS
 from ..context import UNIFIED, DatasetContext, DatasetGroup
+from ..losses import PixelLoss
 from ..readout import ReadOut
 from .embedder import build_pixel_embedder
-
-_NODE_IGNORE_INDEX = -1
 
 
 @MODELS.register_module()
@@ -36,12 +34,14 @@ class UniSegHead(BaseModule):
         label_space: The unified label space; given by the segmentor.
         context: The batch at hand; given by the segmentor.
         classifier: Config of the classifier over nodes.
-        loss_decode: Config of a loss or a list of them. A loss with ``space = 'unified'`` gets node
-            logits and node labels, any other, such as MMSegmentation's, those of the dataset.
+        loss_decode: Config of a loss or a list of them. A :class:`PixelLoss` gets the logits that
+            it asks for before they are enlarged; any other, such as MMSegmentation's, gets those of
+            the dataset's classes at the size of the labels, which takes far more memory.
         dataset_weights: Weight of each dataset's loss; a dataset that is not named has 1.
         dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch, so a batch of
             several datasets has the loss of its average image; ``'sum'`` adds the datasets' losses.
-        sampler: Config of a pixel sampler such as ``OHEMPixelSampler``.
+        sampler: Config of a pixel sampler. A :class:`PixelLoss` takes ``OHEMPixelSampler`` only,
+            and chooses pixels by its own losses.
         sync_normalizer: Divide each dataset's loss by its labelled pixels on all processes, so that
             every labelled pixel counts alike; otherwise each process divides by its own. Needs
             losses with ``avg_non_ignore=True`` and no pixel sampler.
@@ -52,14 +52,14 @@ class UniSegHead(BaseModule):
         ValueError: Unknown dataset in ``dataset_weights``; unknown reduction; a loss over the nodes
             with a label space in which a class has several nodes; ``sync_normalizer`` with a loss
             that is no mean over labelled pixels.
-        TypeError: The wrapped head is no pixel-wise classifier.
+        TypeError: The wrapped head is no pixel-wise classifier; another pixel sampler.
 
     Example:
         >>> decode_head = dict(
         ...     type='UniSegHead',
         ...     head=dict(type='PSPHead', in_channels=512, in_index=3, channels=128),
         ...     classifier=dict(type='LinearNodeClassifier'),
-        ...     loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
+        ...     loss_decode=dict(type='PixelCrossEntropyLoss'))
     """
 
     def __init__(self,
@@ -68,8 +68,7 @@ class UniSegHead(BaseModule):
                  label_space: UnifiedLabelSpace,
                  context: DatasetContext,
                  classifier: dict = {'type': 'LinearNodeClassifier'},  # noqa: B006 (never changed)
-                 loss_decode: dict | Sequence[dict] = {  # noqa: B006
-                     'type': 'CrossEntropyLoss', 'avg_non_ignore': True},
+                 loss_decode: dict | Sequence[dict] = {'type': 'PixelCrossEntropyLoss'},  # noqa: B006
                  dataset_weights: Mapping[str, float] | None = None,
                  dataset_reduction: str = 'mean',
                  sampler: dict | None = None,
@@ -89,6 +88,12 @@ class UniSegHead(BaseModule):
         losses = loss_decode if isinstance(loss_decode, (list, tuple)) else [loss_decode]
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.sampler = None if sampler is None else build_pixel_sampler(sampler, context=self)
+        own = [loss for loss in self.loss_decode if isinstance(loss, PixelLoss)]
+        if own and sampler is not None and type(self.sampler) is not OHEMPixelSampler:
+            raise TypeError(f'{type(own[0]).__name__} works with OHEMPixelSampler, the sampler is '
+                            f'a {type(self.sampler).__name__}; use losses of MMSegmentation')
+        for loss in own:
+            loss.bind(label_space)
 
         self.sync_normalizer = sync_normalizer
         wrong = [loss.loss_name for loss in self.loss_decode
@@ -108,18 +113,6 @@ class UniSegHead(BaseModule):
 
         self.readouts = nn.ModuleDict(
             {name: ReadOut(label_space, name) for name in (*label_space.datasets, UNIFIED)})
-        self._bind_node_losses()
-
-    def _bind_node_losses(self) -> None:
-        """Check the label space for losses over the nodes and keep each class's node."""
-        self._has_node_loss = any(_space_of(loss) == UNIFIED for loss in self.loss_decode)
-        if not self._has_node_loss:
-            return
-        for dataset in self.label_space.datasets:
-            # Refuses, naming the classes, where a class has several nodes.
-            nodes = np.array(self.label_space.node_of_class(dataset))
-            self.register_buffer(f'node_of_class_{dataset}', torch.from_numpy(nodes),
-                                 persistent=False)
 
     def num_outputs(self, target: str | None) -> int:
         """Return the number of channels that :meth:`predict` gives for a target."""
@@ -134,10 +127,15 @@ class UniSegHead(BaseModule):
     def dataset_rows(self, datasets: Sequence[str]) -> dict[str, Tensor]:
         """Return which rows of the classifier the datasets' losses use: name -> bool [N]."""
         used = torch.zeros(self.label_space.num_nodes, dtype=torch.bool)
-        used |= self._has_node_loss  # a loss over the nodes has to do with every row
+        own = [loss for loss in self.loss_decode if isinstance(loss, PixelLoss)]
+        used |= any(loss.uses_every_row() for loss in own)
         for dataset in datasets:
             if dataset in self.label_space.datasets:
                 used |= torch.from_numpy(self.label_space.class_of_node(dataset) >= 0)
+                for loss in own:
+                    rows = loss.rows(dataset)
+                    if rows is not None:
+                        used[rows.cpu()] = True
         return {f'classifier.{name}': used for name, parameter in self.classifier.named_parameters()
                 if len(parameter) == len(used)}
 
@@ -194,34 +192,42 @@ class UniSegHead(BaseModule):
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
                     weight: float | Tensor) -> dict:
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
-        views = {}  # space -> (logits [B', K, H, W], labels [B', H, W], ignore index)
+        dataset = group.dataset
+        labels = labels.squeeze(1)
+        logits = self.classify(embedding, dataset)  # [B', K, h, w]
+        enlarged: list[Tensor] = []  # the same at the size of the labels, if some loss wants them
         losses: dict[str, Tensor] = {}
         for loss_module in self.loss_decode:
-            space = _space_of(loss_module)
-            if space not in views:
-                views[space] = self._view(embedding, labels, group.dataset, space)
-            logits, targets, ignore_index = views[space]
-            pixel_weight = None
-            if self.sampler is not None:
-                pixel_weight = self.sampler.sample(logits, targets.unsqueeze(1))
-            loss = loss_module(logits, targets, weight=pixel_weight, ignore_index=ignore_index)
+            if isinstance(loss_module, PixelLoss):
+                rows = loss_module.rows(dataset)
+                own = logits if rows is None else self.classifier(embedding, rows)
+                loss = self._pixel_loss(loss_module, own, labels, dataset)
+            else:
+                if not enlarged:
+                    enlarged.append(resize(logits, size=labels.shape[1:], mode='bilinear',
+                                           align_corners=self.align_corners))
+                loss = self._stock_loss(loss_module, enlarged[0], labels)
             loss = loss if isinstance(weight, float) and weight == 1.0 else loss * weight
             name = loss_module.loss_name
             losses[name] = losses[name] + loss if name in losses else loss
-        losses['acc_seg'] = pixel_accuracy(*next(iter(views.values())))
+        losses['acc_seg'] = pixel_accuracy(enlarged[0] if enlarged else logits, labels,
+                                           self.ignore_index)
         return losses
 
-    def _view(self, embedding: Tensor, labels: Tensor, dataset: str,
-              space: str) -> tuple[Tensor, Tensor, int]:
-        target = UNIFIED if space == UNIFIED else dataset
-        logits = resize(self.classify(embedding, target), size=labels.shape[2:], mode='bilinear',
-                        align_corners=self.align_corners)
-        labels = labels.squeeze(1)
-        if space != UNIFIED:
-            return logits, labels, self.ignore_index
-        nodes = labels_to_nodes(labels, getattr(self, f'node_of_class_{dataset}'),
-                                self.ignore_index, _NODE_IGNORE_INDEX)
-        return logits, nodes, _NODE_IGNORE_INDEX
+    def _pixel_loss(self, loss: PixelLoss, logits: Tensor, labels: Tensor,
+                    dataset: str) -> Tensor:
+        options = {'ignore_index': self.ignore_index, 'align_corners': self.align_corners}
+        if self.sampler is not None:
+            found = loss.compute(logits, labels, dataset, reduction='none', **options)
+            options['pixel_weight'] = hard_pixels(found, labels != self.ignore_index,
+                                                  self.sampler.min_kept, self.sampler.thresh)
+        return loss(logits, labels, dataset, **options)
+
+    def _stock_loss(self, loss: nn.Module, logits: Tensor, labels: Tensor) -> Tensor:
+        weight = None
+        if self.sampler is not None:
+            weight = self.sampler.sample(logits, labels.unsqueeze(1))
+        return loss(logits, labels, weight=weight, ignore_index=self.ignore_index)
 
     def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict],
                 test_cfg: dict) -> Tensor:
@@ -237,6 +243,3 @@ class UniSegHead(BaseModule):
                       for loss in self.loss_decode)
         return logits.sigmoid() if sigmoid else logits.softmax(dim=dim)
 
-
-def _space_of(loss: nn.Module) -> str:
-    return getattr(loss, 'space', 'dataset')

@@ -1,5 +1,6 @@
 """Losses."""
 
-from .cross_entropy import UnifiedCrossEntropyLoss
+from .pixel_loss import PixelLoss
+from .pixel_losses import NullBCELoss, PixelCrossEntropyLoss
 
-__all__ = ['UnifiedCrossEntropyLoss']
+__all__ = ['NullBCELoss', 'PixelCrossEntropyLoss', 'PixelLoss']

@@ -1,0 +1,117 @@
+"""Cross entropies over a dataset's classes or over the nodes (UniSeg)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...functional import (
+    SupervisionTable,
+    labels_to_nodes,
+    partial_label_bce,
+    pixel_cross_entropy,
+    supervision_table,
+)
+from ...label_spaces import UnifiedLabelSpace
+from ...registry import MODELS
+from .pixel_loss import PixelLoss
+
+_NODE_IGNORE_INDEX = -1
+
+
+@MODELS.register_module()
+class PixelCrossEntropyLoss(PixelLoss):
+    """Softmax cross entropy, in a fraction of the memory and time of the usual one.
+
+    Equals MMSegmentation's ``CrossEntropyLoss(avg_non_ignore=True)`` after enlarging the logits.
+
+    Args:
+        space: ``'dataset'``: over the dataset's own classes (multi-head; CDCL, AutoUniSeg).
+            ``'unified'``: over all nodes, where the node of a pixel's class is the target and every
+            other node, of whatever dataset, is pushed down (the union baseline: UniSeg, Eq. 1;
+            MDP's "single head"). It needs exactly one node per class.
+        **kwargs: ``loss_weight``, ``loss_name`` (default ``'loss_ce'``) and ``class_weight`` of
+            :class:`PixelLoss`.
+
+    Raises:
+        ValueError: An unknown ``space``; a class with several nodes under ``'unified'``.
+
+    Example:
+        >>> decode_head = dict(type='UniSegHead', head=dict(type='PSPHead', ...),
+        ...                    loss_decode=dict(type='PixelCrossEntropyLoss', space='unified'))
+    """
+
+    def __init__(self, space: str = 'dataset', **kwargs) -> None:
+        super().__init__(**kwargs)
+        if space not in ('dataset', 'unified'):
+            raise ValueError(f"space={space!r}: allowed are 'dataset' and 'unified'")
+        self.space = space
+
+    def bind(self, label_space: UnifiedLabelSpace) -> None:
+        """Keep each class's node."""
+        super().bind(label_space)
+        if self.space == 'dataset':
+            return
+        self.register_buffer('_nodes', torch.arange(label_space.num_nodes), persistent=False)
+        for dataset in label_space.datasets:
+            # Refuses, naming the classes, where a class has several nodes.
+            nodes = torch.tensor(label_space.node_of_class(dataset))
+            self.register_buffer(f'_node_of_class_{dataset}', nodes, persistent=False)
+
+    def uses_every_row(self) -> bool:
+        """Every node takes part in a softmax over all of them."""
+        return self.space == 'unified'
+
+    def rows(self, dataset: str) -> Tensor | None:
+        """All nodes, or the dataset's classes."""
+        return self._nodes if self.space == 'unified' else None
+
+    def compute(self, logits: Tensor, labels: Tensor, dataset: str, ignore_index: int = 255,
+                class_weight: Tensor | None = None, **options) -> Tensor:
+        """Return the mean over labelled pixels, or what ``reduction`` says."""
+        if self.space == 'dataset':
+            return pixel_cross_entropy(logits, labels, ignore_index, class_weight, **options)
+        nodes = getattr(self, f'_node_of_class_{dataset}')
+        targets = labels_to_nodes(labels, nodes, ignore_index, _NODE_IGNORE_INDEX)
+        if class_weight is not None:
+            class_weight = class_weight.new_ones(len(self._nodes)).scatter_(0, nodes, class_weight)
+        return pixel_cross_entropy(logits, targets, _NODE_IGNORE_INDEX, class_weight, **options)
+
+
+@MODELS.register_module()
+class NullBCELoss(PixelLoss):
+    """Sigmoid cross entropy on the nodes of the image's own dataset (UniSeg, Eq. 4).
+
+    Classes of other datasets are told nothing (the "null" class), so a pixel's gradient never
+    conflicts with what another dataset says of it. It needs exactly one node per class.
+
+    Args:
+        **kwargs: ``loss_weight``, ``loss_name`` (default ``'loss_bce'``) and ``class_weight`` of
+            :class:`PixelLoss`.
+
+    Raises:
+        ValueError: A class with several nodes; the classes are named.
+
+    Example:
+        >>> model = dict(label_space=dict(type='by_name'), decode_head=dict(
+        ...     loss_decode=dict(_delete_=True, type='NullBCELoss')))
+    """
+
+    activation = 'sigmoid'
+
+    def __init__(self, loss_name: str = 'loss_bce', **kwargs) -> None:
+        super().__init__(loss_name=loss_name, **kwargs)
+        self._tables: dict[str, SupervisionTable] = {}
+
+    def bind(self, label_space: UnifiedLabelSpace) -> None:
+        """Prepare each dataset's table: 1 for the class itself, 0 for the others of the dataset."""
+        super().bind(label_space)
+        for dataset in label_space.datasets:
+            label_space.node_of_class(dataset)  # refuses several nodes of a class
+            self._tables[dataset] = supervision_table(
+                torch.eye(label_space.space(dataset).num_classes, dtype=torch.int8))
+
+    def compute(self, logits: Tensor, labels: Tensor, dataset: str, **options) -> Tensor:
+        """Return the mean over labelled pixels, or what ``reduction`` says."""
+        table = self._tables[dataset] = self._tables[dataset].to(logits.device)
+        return partial_label_bce(logits, labels, table, **options)
