@@ -1,5 +1,6 @@
 """The papers' equations as pure torch functions: no registry, config, runner or file."""
 
+from .class_similarity import add_class_similarities
 from .mining import hard_pixels
 from .pixel_losses import (
     SupervisionTable,
@@ -11,6 +12,7 @@ from .readout import labels_to_nodes, pixel_accuracy, sum_node_logits
 
 __all__ = [
     'SupervisionTable',
+    'add_class_similarities',
     'hard_pixels',
     'labels_to_nodes',
     'partial_label_bce',

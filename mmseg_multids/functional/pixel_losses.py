@@ -58,6 +58,8 @@ class SupervisionTable(NamedTuple):
     positives: Tensor
     #: Number of channels K of the table.
     num_channels: int
+    #: Whether the columns are the channels 0 to K - 1, so that nothing needs to be gathered.
+    in_order: bool
 
     def to(self, device: torch.device) -> SupervisionTable:
         """Move to a device."""
@@ -94,7 +96,7 @@ def supervision_table(table: Tensor) -> SupervisionTable:
         found = torch.nonzero(row).flatten()
         positives[label, :len(found)] = found
     return SupervisionTable(columns, len(dense), ~supervised[:, partial], positives,
-                            table.shape[1])
+                            table.shape[1], columns.tolist() == list(range(table.shape[1])))
 
 
 def partial_label_bce(logits: Tensor, target: Tensor, table: Tensor | SupervisionTable,
@@ -132,8 +134,7 @@ def partial_label_bce(logits: Tensor, target: Tensor, table: Tensor | Supervisio
         raise ValueError(f'the table has {table.num_channels} channels, the logits have '
                          f'{logits.shape[1]}')
     _check(logits, target, ignore_index, len(table.positives))
-    # Already in order where every label supervises every channel.
-    if len(table.columns) < table.num_channels or table.num_dense < len(table.columns):
+    if not table.in_order:
         logits = logits.index_select(1, table.columns)
     return _reduce(logits, target, _bce_rule(table), ignore_index, class_weight, pixel_weight,
                    reduction, align_corners)

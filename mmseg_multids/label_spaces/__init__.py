@@ -3,6 +3,7 @@
 from .build import build_label_space
 from .inherit import inherited_nodes, namesakes
 from .names import match_by_name, normalise_name
+from .relations import ClassRelations, Relation, label_space_hash
 from .remap import LabelRemap, read_remap
 from .report import format_label_space
 from .space import LabelSpace
@@ -10,12 +11,15 @@ from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
 
 __all__ = [
+    'ClassRelations',
     'LabelRemap',
     'LabelSpace',
+    'Relation',
     'UnifiedLabelSpace',
     'build_label_space',
     'format_label_space',
     'inherited_nodes',
+    'label_space_hash',
     'match_by_name',
     'namesakes',
     'normalise_name',

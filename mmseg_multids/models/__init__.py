@@ -1,13 +1,15 @@
 """How a batch becomes losses or predictions."""
 
-from .classifiers import LinearNodeClassifier
+from .classifiers import CosineNodeClassifier, LinearNodeClassifier
 from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
-from .losses import NullBCELoss, PixelCrossEntropyLoss
+from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
 from .segmentors import MultiDatasetSegmentor, MultiDatasetTTAModel
 
 __all__ = [
+    'ClassRelationalBCELoss',
+    'CosineNodeClassifier',
     'DSBN',
     'UNIFIED',
     'DatasetContext',

@@ -194,23 +194,28 @@ class UniSegHead(BaseModule):
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
         dataset = group.dataset
         labels = labels.squeeze(1)
-        logits = self.classify(embedding, dataset)  # [B', K, h, w]
-        enlarged: list[Tensor] = []  # the same at the size of the labels, if some loss wants them
+        logits = enlarged = None  # [B', K, h, w], and at the size of the labels [B', K, H, W]
         losses: dict[str, Tensor] = {}
         for loss_module in self.loss_decode:
             if isinstance(loss_module, PixelLoss):
                 rows = loss_module.rows(dataset)
-                own = logits if rows is None else self.classifier(embedding, rows)
-                loss = self._pixel_loss(loss_module, own, labels, dataset)
+                if rows is None:
+                    logits = self.classify(embedding, dataset) if logits is None else logits
+                needed = logits if rows is None else self.classifier(embedding, rows)
+                loss = self._pixel_loss(loss_module, needed, labels, dataset)
             else:
-                if not enlarged:
-                    enlarged.append(resize(logits, size=labels.shape[1:], mode='bilinear',
-                                           align_corners=self.align_corners))
-                loss = self._stock_loss(loss_module, enlarged[0], labels)
+                logits = self.classify(embedding, dataset) if logits is None else logits
+                if enlarged is None:
+                    enlarged = resize(logits, size=labels.shape[1:], mode='bilinear',
+                                      align_corners=self.align_corners)
+                loss = self._stock_loss(loss_module, enlarged, labels)
             loss = loss if isinstance(weight, float) and weight == 1.0 else loss * weight
             name = loss_module.loss_name
             losses[name] = losses[name] + loss if name in losses else loss
-        losses['acc_seg'] = pixel_accuracy(enlarged[0] if enlarged else logits, labels,
+        if logits is None:
+            with torch.no_grad():
+                logits = self.classify(embedding, dataset)
+        losses['acc_seg'] = pixel_accuracy(logits if enlarged is None else enlarged, labels,
                                            self.ignore_index)
         return losses
 

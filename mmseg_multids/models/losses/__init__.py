@@ -1,6 +1,6 @@
 """Losses."""
 
 from .pixel_loss import PixelLoss
-from .pixel_losses import NullBCELoss, PixelCrossEntropyLoss
+from .pixel_losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
 
-__all__ = ['NullBCELoss', 'PixelCrossEntropyLoss', 'PixelLoss']
+__all__ = ['ClassRelationalBCELoss', 'NullBCELoss', 'PixelCrossEntropyLoss', 'PixelLoss']

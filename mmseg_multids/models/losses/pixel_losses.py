@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from ...functional import (
@@ -12,7 +13,7 @@ from ...functional import (
     pixel_cross_entropy,
     supervision_table,
 )
-from ...label_spaces import UnifiedLabelSpace
+from ...label_spaces import ClassRelations, UnifiedLabelSpace
 from ...registry import MODELS
 from .pixel_loss import PixelLoss
 
@@ -115,3 +116,98 @@ class NullBCELoss(PixelLoss):
         """Return the mean over labelled pixels, or what ``reduction`` says."""
         table = self._tables[dataset] = self._tables[dataset].to(logits.device)
         return partial_label_bce(logits, labels, table, **options)
+
+
+@MODELS.register_module()
+class ClassRelationalBCELoss(PixelLoss):
+    """Sigmoid cross entropy with the second labels that class relations imply (UniSeg, Eq. 8).
+
+    Until :meth:`set_relations` gives it relations, and for datasets without any, it is
+    :class:`NullBCELoss`: that is the first stage of a run that gathers them itself. Relations are
+    part of the checkpoint, so a resumed run goes on with the same ones.
+
+    Args:
+        relations: A file that ``tools/class_relations.py`` made. Default: none yet.
+        tau: Another threshold than the file's.
+        **kwargs: ``loss_weight``, ``loss_name`` (default ``'loss_bce'``) and ``class_weight`` of
+            :class:`PixelLoss`.
+
+    Raises:
+        ValueError: A class with several nodes; relations for another label space (hashes and
+            differences are named).
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> model = dict(label_space=dict(type='by_name'), decode_head=dict(loss_decode=dict(
+        ...     _delete_=True, type='ClassRelationalBCELoss', relations='relations.json')))
+    """
+
+    activation = 'sigmoid'
+
+    def __init__(self, relations: str | None = None, tau: float | None = None,
+                 loss_name: str = 'loss_bce', **kwargs) -> None:
+        super().__init__(loss_name=loss_name, **kwargs)
+        self.relations, self.tau = relations, tau
+        self._prepared: dict[str, tuple[tuple, Tensor, SupervisionTable]] = {}
+
+    def bind(self, label_space: UnifiedLabelSpace) -> None:
+        """Prepare the tables: those of :class:`NullBCELoss`, or the file's."""
+        super().bind(label_space)
+        self.label_space = label_space
+        for dataset in label_space.datasets:
+            own = torch.tensor(label_space.node_of_class(dataset))
+            table = torch.full((len(own), label_space.num_nodes), -1, dtype=torch.int8)
+            table[:, own] = torch.eye(len(own), dtype=torch.int8)
+            self.register_buffer(f'table_{dataset}', table)
+        if self.relations is not None:
+            found = ClassRelations.from_json(self.relations)
+            if self.tau is not None:
+                found.tau = float(self.tau)
+            self.set_relations(found)
+
+    def set_relations(self, relations: ClassRelations) -> None:
+        """Take over the tables of Eq. (6).
+
+        Raises:
+            ValueError: They were made for another label space.
+        """
+        relations.check(self.label_space)
+        for dataset in self.label_space.datasets:
+            table = getattr(self, f'table_{dataset}')
+            table.copy_(torch.from_numpy(relations.table(dataset)))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        """Keep the tables of a file that the config names, whatever the checkpoint has."""
+        if self.relations is not None:
+            for dataset in self.label_space.datasets:
+                key, own = f'{prefix}table_{dataset}', getattr(self, f'table_{dataset}')
+                stored = state_dict.get(key)
+                if stored is not None and bool((stored == 1).sum() > len(stored)) \
+                        and not torch.equal(stored.cpu(), own.cpu()):
+                    print_log(f'the class relations of {dataset} in the checkpoint are not those '
+                              f'of {self.relations}, which are used', logger='current', level=30)
+                if stored is not None:
+                    state_dict[key] = own.clone()
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _prepare(self, dataset: str) -> tuple[Tensor, SupervisionTable]:
+        """Return the nodes that are needed, the dataset's own first, and the table over them."""
+        table = getattr(self, f'table_{dataset}')
+        # Loading a checkpoint and set_relations change the buffer in place.
+        version = (table._version, table.data_ptr())
+        if dataset not in self._prepared or self._prepared[dataset][0] != version:
+            own = torch.tensor(self.label_space.node_of_class(dataset))
+            said = (table >= 0).any(dim=0).cpu()
+            said[own] = False
+            rows = torch.cat([own, torch.nonzero(said).flatten()])
+            supervision = supervision_table(table.cpu()[:, rows]).to(table.device)
+            self._prepared[dataset] = (version, rows.to(table.device), supervision)
+        return self._prepared[dataset][1:]
+
+    def rows(self, dataset: str) -> Tensor | None:
+        """The dataset's own nodes in the order of its classes, then the related ones."""
+        return self._prepare(dataset)[0]
+
+    def compute(self, logits: Tensor, labels: Tensor, dataset: str, **options) -> Tensor:
+        """Return the mean over labelled pixels, or what ``reduction`` says."""
+        return partial_label_bce(logits, labels, self._prepare(dataset)[1], **options)

@@ -18,6 +18,7 @@ from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
+from ..losses import ClassRelationalBCELoss
 
 SPACE_KEY = 'label_space_json'
 
@@ -125,7 +126,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         classifiers = tuple(f'{name}.classifier.' for name, module in self.named_modules()
                             if isinstance(module, UniSegHead))
         state = {key: value for key, value in loaded.get('state_dict', loaded).items()
-                 if not key.startswith(classifiers)}
+                 if not key.startswith(classifiers) and '.loss_decode.' not in key}
         state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
         try:
             missing, unexpected = self.load_state_dict(state, strict=False)
@@ -133,6 +134,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             raise ValueError(f'finetune_from={checkpoint}: the weights do not fit: {error}') \
                 from None
         missing = [key for key in missing if not key.startswith(classifiers)
+                   and '.loss_decode.' not in key
                    and not key.endswith('num_batches_tracked')]
         if missing:
             raise ValueError(f'finetune_from={checkpoint}: it has no weights for '
@@ -365,6 +367,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     full = f'{prefix}{name}.{key}'
                     if full in state_dict:
                         state_dict[full] = state_dict[full][rows.to(state_dict[full].device)]
+            elif isinstance(head, ClassRelationalBCELoss):
+                for dataset in self.label_space.datasets:
+                    full = f'{prefix}{name}.table_{dataset}'
+                    if full in state_dict:
+                        state_dict[full] = state_dict[full][:, rows.to(state_dict[full].device)]
 
 
 def _dataset_of(sample) -> str:
