@@ -1,0 +1,66 @@
+"""Find which classes imply others: ``python tools/class_relations.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+from prettytable import PrettyTable
+
+from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
+from mmseg_multids.apis.trained import load_trained, replacing
+from mmseg_multids.label_spaces import ClassRelations
+from mmseg_multids.visualization.relations import draw_relations
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Gather, print and write."""
+    parser = argparse.ArgumentParser(
+        description='Average how similar the pixels of each class are to every node, over the '
+        'training images, and print the second labels that follow (UniSeg, Eq. 6 and 7, Table A-1)')
+    parser.add_argument('config', help='config that the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='checkpoint of a model trained with NullBCELoss')
+    parser.add_argument('--out', metavar='FILE', help='JSON file for ClassRelationalBCELoss '
+                        '(default: class_relations.json beside the checkpoint)')
+    parser.add_argument('--csv', metavar='FILE', help='also write the second labels as CSV')
+    parser.add_argument('--picture', metavar='FILE',
+                        help='also draw all similarities (.png, .pdf, .svg)')
+    parser.add_argument('--similarity', choices=SIMILARITIES, default='cosine',
+                        help='of the cosine classifier, or the sigmoid of the logits')
+    parser.add_argument('--tau', type=float, help="threshold (default: the paper's automatic one)")
+    parser.add_argument('--max-images', type=int, metavar='N',
+                        help='use N images of each dataset (default: all)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override keys of the config')
+    args = parser.parse_args(argv)
+    try:
+        trained = load_trained(args.checkpoint, args.config, args.cfg_options)
+        relations = gather_relations(
+            trained.model, training_images(trained.cfg), args.similarity, args.tau,
+            args.max_images, {'checkpoint': Path(args.checkpoint).name})
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        sys.exit(f'class_relations: {error}')
+    out = args.out or Path(args.checkpoint).parent / 'class_relations.json'
+    relations.to_json(out)
+    if args.csv:
+        with replacing(args.csv) as file:
+            file.write_text(relations.to_csv(), encoding='utf-8')
+    if args.picture:
+        draw_relations(relations, args.picture)
+    print(format_relations(relations))
+    print(f'relations: {out}')
+
+
+def format_relations(relations: ClassRelations) -> str:
+    """Return a table of second labels and the threshold."""
+    table = PrettyTable(['dataset', 'primary label', 'secondary label', 'score', 'own score'])
+    for relation in relations.relations():
+        table.add_row([*relation[:3], f'{relation.score:.3f}', f'{relation.own_score:.3f}'])
+    table.align = 'l'
+    return f'{table}\nthreshold tau: {relations.tau:.4f}'
+
+
+if __name__ == '__main__':
+    main()
