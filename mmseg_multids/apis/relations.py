@@ -35,6 +35,16 @@ def training_images(cfg: Config) -> MultiDataset:
     return DATASETS.build(dataset)
 
 
+def check_similarity(model: MultiDatasetSegmentor, similarity: str) -> None:
+    """Refuse a similarity that a model does not have; errors as :func:`gather_relations`."""
+    if similarity not in SIMILARITIES:
+        raise ValueError(f'similarity={similarity!r}: allowed are {", ".join(SIMILARITIES)}')
+    classifier = model.decode_head.classifier
+    if similarity == 'cosine' and not isinstance(classifier, CosineNodeClassifier):
+        raise TypeError(f"similarity='cosine' needs a CosineNodeClassifier, the model has a "
+                        f"{type(classifier).__name__}; use it, or similarity='sigmoid'")
+
+
 @torch.no_grad()
 def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
                      similarity: str = 'cosine', tau: float | None = None,
@@ -58,13 +68,8 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
         ValueError: Unknown ``similarity``; the images' datasets are not those of the model; a class
             with several nodes.
     """
-    if similarity not in SIMILARITIES:
-        raise ValueError(f'similarity={similarity!r}: allowed are {", ".join(SIMILARITIES)}')
-    head = model.decode_head
-    if similarity == 'cosine' and not isinstance(head.classifier, CosineNodeClassifier):
-        raise TypeError(f"similarity='cosine' needs a CosineNodeClassifier, the model has a "
-                        f"{type(head.classifier).__name__}; use it, or similarity='sigmoid'")
-    space = model.label_space
+    check_similarity(model, similarity)
+    head, space = model.decode_head, model.label_space
     if set(images.names) != set(space.datasets):
         raise ValueError(f'the images are of {", ".join(images.names)}, the model was built for '
                          f'{", ".join(space.datasets)}')

@@ -1,6 +1,7 @@
 """Hooks decide when something happens; what happens is elsewhere."""
 
+from .class_relations_hook import ClassRelationsHook
 from .report_hook import SegmentationReportHook
 from .visualization_hook import MultiDatasetVisualizationHook
 
-__all__ = ['MultiDatasetVisualizationHook', 'SegmentationReportHook']
+__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'SegmentationReportHook']

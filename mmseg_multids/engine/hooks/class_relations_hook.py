@@ -1,0 +1,84 @@
+"""Class relations between the two stages of a run (UniSeg, section 3.4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+
+from ...apis.relations import check_similarity, gather_relations, training_images
+from ...models import ClassRelationalBCELoss
+from ...registry import HOOKS
+from ...visualization.relations import draw_relations
+
+
+@HOOKS.register_module()
+class ClassRelationsHook(Hook):
+    """Gathers class relations before an iteration, and trains on with them.
+
+    Until then :class:`ClassRelationalBCELoss` is Null BCE. The relations are part of the
+    checkpoint, and gathering follows from the weights alone: a run that is resumed in either stage
+    equals an uninterrupted one. Files of the relations are written to
+    ``<work_dir>/class_relations``.
+
+    Args:
+        begin: First iteration that uses the relations.
+        similarity: As in :func:`mmseg_multids.apis.relations.gather_relations`.
+        tau: Threshold. Default: the paper's automatic one.
+        max_images: Use so many images of each dataset. Default: all.
+
+    Raises:
+        ValueError: Before training: no loss can take relations, or it has them from a file;
+            ``begin`` is no iteration of the run.
+        TypeError: Before training: the classifier has no such similarity.
+
+    Example:
+        >>> custom_hooks = [dict(type='ClassRelationsHook', begin=20000)]
+    """
+
+    def __init__(self, begin: int, similarity: str = 'cosine', tau: float | None = None,
+                 max_images: int | None = None) -> None:
+        self.begin, self.similarity, self.tau = begin, similarity, tau
+        self.max_images = max_images
+
+    def _losses(self, runner) -> list[ClassRelationalBCELoss]:
+        return [m for m in runner.model.modules() if isinstance(m, ClassRelationalBCELoss)]
+
+    def before_train(self, runner) -> None:
+        """Refuse now what would fail after the first stage."""
+        if not 0 < self.begin < runner.max_iters:
+            raise ValueError(f'ClassRelationsHook: begin={self.begin} must be above 0 and below '
+                             f'max_iters={runner.max_iters}')
+        losses = self._losses(runner)
+        if not losses:
+            raise ValueError("ClassRelationsHook needs loss_decode=dict(type="
+                             "'ClassRelationalBCELoss') in a head")
+        if any(loss.relations is not None for loss in losses):
+            raise ValueError('ClassRelationsHook: the loss has relations from a file already; '
+                             'remove one of both')
+        check_similarity(_plain(runner.model), self.similarity)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Gather and set."""
+        if batch_idx != self.begin:
+            return
+        relations = gather_relations(
+            _plain(runner.model), training_images(runner.cfg), self.similarity, self.tau,
+            self.max_images, {'run': runner.experiment_name, 'iteration': str(self.begin)})
+        for loss in self._losses(runner):
+            loss.set_relations(relations)
+        found = relations.relations()
+        listed = ''.join(f'\n  {r.dataset}: {r.primary} -> {r.secondary} '
+                         f'({r.score:.3f}, own {r.own_score:.3f})' for r in found)
+        print_log(f'class relations, threshold {relations.tau:.4f}: {len(found)} second labels'
+                  f'{listed}', logger='current')
+        if is_main_process():
+            folder = Path(runner.work_dir) / 'class_relations'
+            relations.to_json(folder / 'relations.json')
+            draw_relations(relations, folder / 'relations.png')
+
+
+def _plain(model):
+    return getattr(model, 'module', model)
