@@ -236,4 +236,10 @@ def _translation(sample: dict, classes: Sequence[str]) -> Sequence[int] | None:
 
 @lru_cache(maxsize=64)
 def _matched(label_space: str, pred_classes: tuple, dataset: str, classes: tuple) -> np.ndarray:
-    return match_by_name(LabelSpace(label_space, pred_classes), LabelSpace(dataset, classes))
+    found = match_by_name(LabelSpace(label_space, pred_classes), LabelSpace(dataset, classes))
+    if (np.asarray(found) < 0).all():
+        raise ValueError(
+            f'no class of {dataset} ({", ".join(classes[:5])}, ...) has the name of a class of '
+            f'{label_space!r} ({", ".join(pred_classes[:5])}, ...): nothing can be compared. '
+            'Choose another label space (tools/test.py --label-space)')
+    return found

@@ -74,11 +74,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
+        self._partial_load = False
         self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
+        self._check_fallback()
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -127,11 +129,16 @@ class MultiDatasetSegmentor(EncoderDecoder):
         state = {key: value for key, value in loaded.get('state_dict', loaded).items()
                  if not key.startswith(classifiers)}
         state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
+        self._partial_load = True
         try:
             missing, unexpected = self.load_state_dict(state, strict=False)
         except RuntimeError as error:
-            raise ValueError(f'finetune_from={checkpoint}: the weights do not fit: {error}') \
-                from None
+            raise ValueError(
+                f'finetune_from={checkpoint}: the weights do not fit: {error}\nWhere the '
+                "checkpoint's batch norms are dataset-specific and the config's are not, or of "
+                'other datasets, write one dataset\'s network with tools/export.py first') from None
+        finally:
+            self._partial_load = False
         missing = [key for key in missing if not key.startswith(classifiers)
                    and not key.endswith('num_batches_tracked')]
         if missing:
@@ -241,16 +248,17 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
-        choice = (self.test_cfg or {}).get('norm_fallback')
+        choice = self._check_fallback()
         if choice is None or not dsbn_layers(self):
             return None
-        if choice == 'nearest':
-            return self.nearest_datasets(inputs)
-        known = (*self.label_space.datasets, MEAN)
-        if choice not in known:
-            raise ValueError(f"test_cfg.norm_fallback={choice!r}: allowed are 'nearest', "
-                             f'{", ".join(known)}')
-        return [choice] * len(inputs)
+        return self.nearest_datasets(inputs) if choice == 'nearest' else [choice] * len(inputs)
+
+    def _check_fallback(self) -> str | None:
+        choice = (self.test_cfg or {}).get('norm_fallback')
+        known = ('nearest', MEAN, *self.label_space.datasets)
+        if choice not in (None, *known):
+            raise ValueError(f'test_cfg.norm_fallback={choice!r}: allowed are {", ".join(known)}')
+        return choice
 
     @torch.no_grad()
     def nearest_datasets(self, inputs: Tensor) -> list[str]:
@@ -349,12 +357,44 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     'tools/add_dataset.py; or load only the backbone: '
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
+            if not self._partial_load:
+                self._check_network(state_dict, prefix)
             # Equal spaces may differ in their palettes, so in the length of their text.
             state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
             missing_keys.remove(key)
+
+    def _check_network(self, state_dict: dict, prefix: str) -> None:
+        """Refuse weights of another network, which MMEngine would only warn of.
+
+        Auxiliary heads may be missing; what the network lacks is ignored.
+        """
+        missing, other = [], []
+        for key, own in self.state_dict().items():
+            stored = state_dict.get(prefix + key)
+            if stored is None:
+                if not key.startswith('auxiliary_head') and not key.endswith(
+                        ('num_batches_tracked', 'dataset_names', SPACE_KEY)) \
+                        and '.loss_decode.' not in key:
+                    missing.append(key)
+            elif stored.shape != own.shape and not key.endswith(('dataset_names', SPACE_KEY)):
+                layer = self.get_submodule(key.rpartition('.')[0])
+                # An ordinary batch norm becomes every dataset's.
+                if not (isinstance(layer, DSBN) and stored.shape == own.shape[1:]):
+                    other.append(f'{key} {list(stored.shape)} instead of {list(own.shape)}')
+        if not missing and not other:
+            return
+        lines = [f'{len(found)} {what}: {", ".join(found[:3])}{" ..." if len(found) > 3 else ""}'
+                 for what, found in (('tensor(s) of other shapes', other),
+                                     ('missing tensor(s)', missing)) if found]
+        hint = ''
+        if any(key.endswith('.dataset_names') for key in state_dict) != bool(dsbn_layers(self)):
+            hint = ('\nBatch norms are dataset-specific in one of both: see model.dataset_norm of '
+                    'the config that it was trained with')
+        raise ValueError('The checkpoint was trained with another network than the config '
+                         'describes:\n  ' + '\n  '.join(lines) + hint)
 
     def _reorder_nodes(self, state_dict: dict, prefix: str, order: np.ndarray) -> None:
         """Bring the classifiers' rows into the order of our nodes."""
