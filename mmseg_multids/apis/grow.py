@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..datasets import MultiDataset, MultiDatasetSampler
 from ..datasets.metainfo import whole_entry
+from ..files import replacing
 from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes
 from ..models import MultiDatasetSegmentor
 from ..models.context import MEAN
@@ -28,7 +29,6 @@ from .trained import (
     logits_of_noise,
     name_of,
     read_config,
-    replacing,
 )
 
 NEAREST = 'nearest'
