@@ -172,7 +172,7 @@ class _Plan:
                     state[full] = self._rows(self.stored[full], origins)
         try:
             self.model.load_state_dict(state)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"the checkpoint's weights do not fit the network of {self.where}, "
                              f'which may differ in its datasets only: {error}') from error
         return origins
