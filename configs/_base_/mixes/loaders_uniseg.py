@@ -1,7 +1,8 @@
 # Loaders of UniSeg, section 3.4: images with a shorter side of 1080 pixels, scaling, crops of
 # 713x713, flips, the datasets concatenated, batches of 16 (HRNet-W18; 32 for W48; `batch_size` is
-# per process: with n GPUs 16 / n). The range of the scaling is not given; 0.5 to 2 is our choice.
-# Both resizes are done in one. What a scaled image lacks of a crop is padded and has no label.
+# per process: with n GPUs 16 / n). The range of the scaling is not given; 0.5 to 2 is that of
+# MSeg's training configs, which have the same sizes. Both resizes are done in one. What a scaled
+# image lacks of a crop is padded and has no label.
 # Tests are at 1080 pixels as well: the height, which is the shorter side but for upright images.
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -21,5 +21,3 @@ unseen = [
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
 test_dataloader = dict(dataset=dict(datasets=unseen))
-# Without Mapillary there is no bicyclist: section 4.1 evaluates the classes that both sides have.
-test_evaluator = dict(exclude=dict(camvid_mseg=['bicyclist']))
