@@ -1,6 +1,6 @@
 """Where samples come from."""
 
-from .camvid_mseg import CamVidMSegDataset
+from .camvid_full import CamVidMSegDataset
 from .camvid_segnet import CamVidDataset
 from .coco_stuff import CocoStuff182Dataset
 from .metainfo import label_space_from_cfg, label_spaces_from_cfg

@@ -8,7 +8,7 @@ from mmseg.datasets import CityscapesDataset
 from PIL import Image
 
 from mmseg_multids.datasets import MultiDataset, label_space_from_cfg, label_spaces_from_cfg
-from mmseg_multids.datasets.camvid_mseg import CamVidMSegDataset
+from mmseg_multids.datasets.camvid_full import CamVidMSegDataset
 from mmseg_multids.label_spaces import build_label_space, normalise_name
 
 from ..miniature import DATASETS, make_all, make_miniature
