@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from ..datasets import MultiDataset, MultiDatasetSampler
 from ..datasets.metainfo import whole_entry
 from ..files import replacing
-from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes
+from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes, read_alias_file
 from ..models import MultiDatasetSegmentor
 from ..models.context import MEAN
 from ..models.layers import dsbn_layers
@@ -236,7 +237,10 @@ class _Plan:
 
 
 def _aliases(cfg: Config) -> Sequence | None:
-    return (cfg.model.get('label_space') or {}).get('aliases')
+    aliases = (cfg.model.get('label_space') or {}).get('aliases')
+    if isinstance(aliases, (str, os.PathLike)):  # all of it: the old model may have what it names
+        return read_alias_file(aliases).groups
+    return aliases
 
 
 def _checked_init(init: str | None, plan: _Plan, model: MultiDatasetSegmentor) -> str:
