@@ -19,7 +19,7 @@ from ..files import replacing
 from ..models import UNIFIED, LinearNodeClassifier, MultiDatasetSegmentor, UniSegHead
 from ..models.context import MEAN
 from ..models.layers import DSBN, dsbn_layers
-from ..models.segmentors.multi_dataset import SPACE_KEY
+from ..models.segmentors.checkpoint import SPACE_KEY
 from ..registry import MODELS, TRANSFORMS
 from .export_onnx import check_onnx_is_installed, export_onnx
 from .inference import LABEL_LOADERS

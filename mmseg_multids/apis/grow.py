@@ -21,7 +21,7 @@ from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes, read_a
 from ..models import MultiDatasetSegmentor
 from ..models.context import MEAN
 from ..models.layers import dsbn_layers
-from ..models.segmentors.multi_dataset import SPACE_KEY
+from ..models.segmentors.checkpoint import SPACE_KEY
 from ..registry import DATASETS
 from .trained import (
     build_segmentor,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import find_file, read_json, shipped_files
+from .json_files import check_keys, find_file, read_json, shipped_files
 from .names import check_groups, normalise_name
 from .space import LabelSpace
 
@@ -107,14 +107,7 @@ def read_alias_file(file: str | os.PathLike) -> AliasFile:
 
 
 def _parse(path: str, data: object) -> AliasFile:
-    if not isinstance(data, dict):
-        raise ValueError(f'the content is a {type(data).__name__}; an object is needed')
-    for key in data:
-        if key not in _ALLOWED:
-            raise ValueError(f'unknown key {key!r}; allowed: {", ".join(_ALLOWED)}')
-    for key in _NEEDED:
-        if key not in data:
-            raise ValueError(f'an alias file needs the key {key!r}; needed: {", ".join(_NEEDED)}')
+    data = check_keys(data, _NEEDED, _ALLOWED, 'an alias file')
     datasets = data['datasets']
     if not isinstance(datasets, list) or not datasets or not all(
             isinstance(name, str) and name.strip() for name in datasets):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import find_file, read_json, shipped_files
+from .json_files import check_keys, find_file, read_json, shipped_files
 from .space import LabelSpace
 
 #: The folder of the mappings that come with the package.
@@ -137,14 +137,7 @@ def read_remap(file: str | os.PathLike) -> LabelRemap:
 
 
 def _parse(path: str, data: object) -> LabelRemap:
-    if not isinstance(data, dict):
-        raise ValueError(f'the content is a {type(data).__name__}; an object is needed')
-    for key in data:
-        if key not in _ALLOWED:
-            raise ValueError(f'unknown key {key!r}; allowed: {", ".join(_ALLOWED)}')
-    for key in _NEEDED:
-        if key not in data:
-            raise ValueError(f'a mapping needs the key {key!r}; needed: {", ".join(_NEEDED)}')
+    data = check_keys(data, _NEEDED, _ALLOWED, 'a mapping')
     for key in ('source', 'target'):
         if not isinstance(data[key], str) or not data[key].strip():
             raise ValueError(f'{key} is {data[key]!r}; the name of a dataset is needed')

@@ -4,6 +4,16 @@
 # MSeg's training configs, which have the same sizes. Both resizes are done in one. What a scaled
 # image lacks of a crop is padded and has no label.
 # Tests are at 1080 pixels as well: the height, which is the shorter side but for upright images.
+_base_ = [
+    '../datasets/kitti.py',
+    '../datasets/wilddash.py',
+    '../datasets/camvid_mseg.py',
+]
+unseen = [
+    {{_base_.kitti}},
+    {{_base_.wilddash}},
+    {{_base_.camvid_mseg}},
+]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadLabelMap'),
@@ -61,6 +71,11 @@ test_dataloader = dict(
     num_workers=4,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='MultiDataset', split='test', pipeline=val_pipeline, test_mode=True))
+    dataset=dict(
+        type='MultiDataset',
+        datasets=unseen,
+        split='test',
+        pipeline=val_pipeline,
+        test_mode=True))
 val_evaluator = dict(type='MultiDatasetIoUMetric')
 test_evaluator = val_evaluator

@@ -5,9 +5,6 @@ _base_ = [
     '../datasets/idd.py',
     '../datasets/bdd100k.py',
     '../datasets/mapillary.py',
-    '../datasets/kitti.py',
-    '../datasets/wilddash.py',
-    '../datasets/camvid_mseg.py',
 ]
 datasets = [
     {{_base_.cityscapes}},
@@ -15,11 +12,5 @@ datasets = [
     {{_base_.bdd100k}},
     {{_base_.mapillary}},
 ]
-unseen = [
-    {{_base_.kitti}},
-    {{_base_.wilddash}},
-    {{_base_.camvid_mseg}},
-]
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
-test_dataloader = dict(dataset=dict(datasets=unseen))

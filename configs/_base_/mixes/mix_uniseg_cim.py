@@ -4,20 +4,11 @@ _base_ = [
     '../datasets/cityscapes.py',
     '../datasets/idd.py',
     '../datasets/mapillary.py',
-    '../datasets/kitti.py',
-    '../datasets/wilddash.py',
-    '../datasets/camvid_mseg.py',
 ]
 datasets = [
     {{_base_.cityscapes}},
     {{_base_.idd}},
     {{_base_.mapillary}},
 ]
-unseen = [
-    {{_base_.kitti}},
-    {{_base_.wilddash}},
-    {{_base_.camvid_mseg}},
-]
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
-test_dataloader = dict(dataset=dict(datasets=unseen))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
@@ -18,8 +15,14 @@ from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
-
-SPACE_KEY = 'label_space_json'
+from .checkpoint import (
+    SPACE_KEY,
+    check_network,
+    load_all_but_classifiers,
+    reorder_nodes,
+    space_from_bytes,
+    space_to_bytes,
+)
 
 
 @MODELS.register_module()
@@ -75,7 +78,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
         self._partial_load = False
-        self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
+        self.register_buffer(SPACE_KEY, space_to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
@@ -115,38 +118,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self._check_dsbn()
         super().init_weights()
         if self.finetune_from is not None:
-            self._load_all_but_classifiers(self.finetune_from)
-
-    def _load_all_but_classifiers(self, checkpoint: str) -> None:
-        """Take over the weights of a model of other datasets.
-
-        Raises:
-            ValueError: The checkpoint lacks weights of this network, or has them in other shapes.
-        """
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        classifiers = tuple(f'{name}.classifier.' for name, module in self.named_modules()
-                            if isinstance(module, UniSegHead))
-        state = {key: value for key, value in loaded.get('state_dict', loaded).items()
-                 if not key.startswith(classifiers)}
-        state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
-        self._partial_load = True
-        try:
-            missing, unexpected = self.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            raise ValueError(
-                f'finetune_from={checkpoint}: the weights do not fit: {error}\nWhere the '
-                "checkpoint's batch norms are dataset-specific and the config's are not, or of "
-                'other datasets, write one dataset\'s network with tools/export.py first') from None
-        finally:
-            self._partial_load = False
-        missing = [key for key in missing if not key.startswith(classifiers)
-                   and not key.endswith('num_batches_tracked')]
-        if missing:
-            raise ValueError(f'finetune_from={checkpoint}: it has no weights for '
-                             f'{len(missing)} tensors of this network, such as {missing[0]}')
-        ignored = f'; {len(unexpected)} others are ignored' if unexpected else ''
-        print_log(f'Weights of {checkpoint} but for the classifiers are taken over{ignored}',
-                  logger='current')
+            self._partial_load = True
+            try:
+                load_all_but_classifiers(self, self.finetune_from)
+            finally:
+                self._partial_load = False
 
     def train(self, mode: bool = True) -> MultiDatasetSegmentor:
         """Set the mode; refuse a model whose dataset-specific batch norms were replaced."""
@@ -343,11 +319,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
             print_log('The weights hold no label space, so it cannot be checked that they were '
                       'trained for this one', logger='current', level=30)
         else:
-            trained = _from_bytes(stored)
+            trained = space_from_bytes(stored)
             differences = trained.differences(self.label_space)
             order = self.label_space.order_in(trained) if differences else None
             if order is not None:
-                self._reorder_nodes(state_dict, prefix, order)
+                reorder_nodes(self, state_dict, prefix, order)
                 self.reordered_datasets = trained.datasets
             elif differences:
                 raise ValueError(
@@ -358,53 +334,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
             if not self._partial_load:
-                self._check_network(state_dict, prefix)
+                check_network(self, state_dict, prefix)
             # Equal spaces may differ in their palettes, so in the length of their text.
             state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
             missing_keys.remove(key)
-
-    def _check_network(self, state_dict: dict, prefix: str) -> None:
-        """Refuse weights of another network, which MMEngine would only warn of.
-
-        Auxiliary heads may be missing; what the network lacks is ignored.
-        """
-        missing, other = [], []
-        for key, own in self.state_dict().items():
-            stored = state_dict.get(prefix + key)
-            if stored is None:
-                if not key.startswith('auxiliary_head') and not key.endswith(
-                        ('num_batches_tracked', 'dataset_names', SPACE_KEY)) \
-                        and '.loss_decode.' not in key:
-                    missing.append(key)
-            elif stored.shape != own.shape and not key.endswith(('dataset_names', SPACE_KEY)):
-                layer = self.get_submodule(key.rpartition('.')[0])
-                # An ordinary batch norm becomes every dataset's.
-                if not (isinstance(layer, DSBN) and stored.shape == own.shape[1:]):
-                    other.append(f'{key} {list(stored.shape)} instead of {list(own.shape)}')
-        if not missing and not other:
-            return
-        lines = [f'{len(found)} {what}: {", ".join(found[:3])}{" ..." if len(found) > 3 else ""}'
-                 for what, found in (('tensor(s) of other shapes', other),
-                                     ('missing tensor(s)', missing)) if found]
-        hint = ''
-        if any(key.endswith('.dataset_names') for key in state_dict) != bool(dsbn_layers(self)):
-            hint = ('\nBatch norms are dataset-specific in one of both: see model.dataset_norm of '
-                    'the config that it was trained with')
-        raise ValueError('The checkpoint was trained with another network than the config '
-                         'describes:\n  ' + '\n  '.join(lines) + hint)
-
-    def _reorder_nodes(self, state_dict: dict, prefix: str, order: np.ndarray) -> None:
-        """Bring the classifiers' rows into the order of our nodes."""
-        rows = torch.from_numpy(order)
-        for name, head in self.named_modules():
-            if isinstance(head, UniSegHead):
-                for key in head.dataset_rows(()):
-                    full = f'{prefix}{name}.{key}'
-                    if full in state_dict:
-                        state_dict[full] = state_dict[full][rows.to(state_dict[full].device)]
 
 
 def _dataset_of(sample) -> str:
@@ -413,12 +349,3 @@ def _dataset_of(sample) -> str:
         raise ValueError("a training sample has no `dataset` in its metainfo: load the data "
                          "through dict(type='MultiDataset', ...), which stamps it")
     return name
-
-
-def _to_bytes(label_space: UnifiedLabelSpace) -> Tensor:
-    text = json.dumps(label_space.to_dict(), ensure_ascii=True, sort_keys=True)
-    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
-
-
-def _from_bytes(stored: Tensor) -> UnifiedLabelSpace:
-    return UnifiedLabelSpace.from_dict(json.loads(bytes(stored.cpu().tolist()).decode()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -53,6 +54,29 @@ def read_json(path: Path) -> object:
         raise ValueError(f'{path} is no JSON: {error}') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
+
+
+def check_keys(data: object, needed: Sequence[str], allowed: Sequence[str], what: str) -> dict:
+    """Return the content of a file if it is an object with these keys.
+
+    Args:
+        data: The content.
+        needed: Keys that must be there.
+        allowed: Keys that may be there.
+        what: What the file is, for errors.
+
+    Raises:
+        ValueError: It is no object, has another key, or lacks one.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f'the content is a {type(data).__name__}; an object is needed')
+    for key in data:
+        if key not in allowed:
+            raise ValueError(f'unknown key {key!r}; allowed: {", ".join(allowed)}')
+    for key in needed:
+        if key not in data:
+            raise ValueError(f'{what} needs the key {key!r}; needed: {", ".join(needed)}')
+    return data
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
