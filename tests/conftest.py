@@ -15,6 +15,11 @@ ROOT = Path(__file__).parent.parent
 REALBENCH = ('camvid11', 'ycor8', 'labelmefacade8', 'mumbai_aerial6')
 
 
+@pytest.fixture(autouse=True, scope='session')
+def _scope_of_wide_fixtures():
+    init_default_scope('mmseg')  # fixtures of modules are made before those of functions
+
+
 @pytest.fixture(autouse=True)
 def _mmseg_scope():
     init_default_scope('mmseg')

@@ -6,7 +6,7 @@ A table drives it: a new dataset adds a row.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,9 @@ class Layout:
     """Where a dataset's files lie and what they hold.
 
     ``splits`` has the folders of images and label maps; ``image`` and ``label`` turn an image's
-    number into its path in them. ``void`` stands for pixels without a label, ``absent`` are ids
-    that never occur.
+    number into its path in them, after the ``prefix`` of the split. ``void`` stands for pixels
+    without a label, ``absent`` are ids that never occur. ``stored`` has the id, or the colour, in
+    the files of each class; by default a class is stored as its id.
     """
 
     num_classes: int
@@ -28,13 +29,24 @@ class Layout:
     splits: dict[str, tuple[str, str]]
     image: str = '{:03d}.jpg'
     label: str = '{:03d}.png'
-    void: int = 255
+    void: int | tuple[int, int, int] = 255
     absent: frozenset[int] = frozenset()
+    prefix: dict[str, str] = field(default_factory=dict)
+    stored: tuple | None = None
 
     @property
     def ids(self) -> np.ndarray:
         """Ids that occur."""
         return np.array([i for i in range(self.num_classes) if i not in self.absent])
+
+    @property
+    def void_pixel(self) -> np.ndarray:
+        """What files hold where nothing is labelled."""
+        return np.asarray(self.void, dtype=np.uint8)
+
+    def as_stored(self, labels: np.ndarray) -> np.ndarray:
+        """Turn class ids into what files hold: ids [H, W] or colours [H, W, 3]."""
+        return labels if self.stored is None else np.array(self.stored, dtype=np.uint8)[labels]
 
 
 def _folders(images: str, labels: str, splits: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -42,6 +54,12 @@ def _folders(images: str, labels: str, splits: Iterable[str]) -> dict[str, tuple
 
 
 _PLAIN = ('images/{}', 'labels/{}')
+# Cityscapes' label ids of its 19 classes.
+_FULL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+# Building, Tree, Sky, Car, SignSymbol, Road, Pedestrian, Fence, Column_Pole, Sidewalk, Bicyclist
+_CAMVID_COLOURS = ((128, 0, 0), (128, 128, 0), (128, 128, 128), (64, 0, 128), (192, 128, 128),
+                   (128, 64, 128), (64, 64, 0), (64, 64, 128), (192, 192, 128), (0, 0, 192),
+                   (0, 128, 192))
 _FRAME = 'aachen/aachen_{:06d}_000019_'
 
 DATASETS = {
@@ -61,10 +79,28 @@ DATASETS = {
                                                      ('train2017', 'val2017')),
                             image='{:012d}.jpg', label='{:012d}.png',
                             absent=frozenset((11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90))),
+    'idd': Layout(26, (96, 160), _folders('leftImg8bit/{}', 'gtFine/{}', ('train', 'val')),
+                  image='201/frame{:04d}_leftImg8bit.png',
+                  label='201/frame{:04d}_gtFine_labellevel3Ids.png'),
+    'mapillary': Layout(65, (96, 128), _folders('{}/images', '{}/labels',
+                                                ('training', 'validation')),
+                        image='m{:06d}.jpg', label='m{:06d}.png', void=65),
+    'kitti': Layout(19, (60, 200), _folders('{}/image_2', '{}/semantic', ('training',)),
+                    image='{:06d}_10.png', label='{:06d}_10.png', void=0, stored=_FULL_IDS),
+    'wilddash': Layout(19, (72, 128), _folders('{}', '{}', ('wd_val_01',)),
+                       image='us{:04d}_100000.png', label='us{:04d}_100000_labelIds.png', void=3,
+                       stored=_FULL_IDS),
+    'wilddash2': Layout(19, (72, 128), {'all': ('images', 'labels')}, image='us{:04d}_100000.jpg',
+                        label='us{:04d}_100000.png', void=37, stored=_FULL_IDS),
+    'camvid_mseg': Layout(
+        11, (90, 120), {split: ('701_StillsRaw_full', 'LabeledApproved_full')
+                        for split in ('train', 'val', 'test')},
+        image='{:03d}.png', label='{:03d}_L.png', void=(0, 0, 0), stored=_CAMVID_COLOURS,
+        prefix={'train': '0006R0_f01', 'val': '0016E5_08', 'test': 'Seq05VD_f00'}),
 }
 
 #: Folder of a dataset where it is not called like its entry.
-_ROOTS = {'coco_stuff182': 'coco_stuff164k'}
+_ROOTS = {'coco_stuff182': 'coco_stuff164k', 'camvid_mseg': 'camvid_full'}
 
 
 def make_miniature(root: Path, name: str, images: int = 4) -> Path:
@@ -75,15 +111,18 @@ def make_miniature(root: Path, name: str, images: int = 4) -> Path:
     rng = np.random.default_rng(len(name))
     colours = rng.integers(20, 235, (layout.num_classes, 3))
     rows, columns = (4, 5) if len(layout.ids) <= 20 else (12, 16)
-    for image_folder, label_folder in layout.splits.values():
+    for split, (image_folder, label_folder) in layout.splits.items():
+        prefix = layout.prefix.get(split, '')
         for i in range(images):
             cells = rng.permutation(np.resize(layout.ids, rows * columns)).reshape(rows, columns)
             labels = cv2.resize(cells.astype(np.uint8), (width, height),
                                 interpolation=cv2.INTER_NEAREST)
             picture = (colours[labels] + rng.integers(-15, 15, (height, width, 3))).clip(0, 255)
-            labels[:6] = layout.void
-            for path, array in ((folder / image_folder / layout.image.format(i), picture),
-                                (folder / label_folder / layout.label.format(i), labels)):
+            labels = layout.as_stored(labels)
+            labels[:6] = layout.void_pixel
+            for path, array in (
+                    (folder / image_folder / (prefix + layout.image.format(i)), picture),
+                    (folder / label_folder / (prefix + layout.label.format(i)), labels)):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array.astype(np.uint8)).save(path)
     return folder

@@ -10,7 +10,8 @@ from mmengine.config import DictAction
 from prettytable import PrettyTable
 
 from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
-from mmseg_multids.apis.trained import load_trained, replacing
+from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import ClassRelations
 from mmseg_multids.visualization.relations import draw_relations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmseg_multids.datasets.toyworld.export import draw_sheet, write_view
+from mmseg_multids.datasets.toyworld.disk import draw_sheet, write_view
 from mmseg_multids.datasets.toyworld.render import SPLITS
 from mmseg_multids.datasets.toyworld.views import VIEWS
 

@@ -15,14 +15,15 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import TASK_UTILS, WEIGHT_INITIALIZERS
 from torch import Tensor
 
+from ..files import replacing
 from ..models import UNIFIED, LinearNodeClassifier, MultiDatasetSegmentor, UniSegHead
 from ..models.context import MEAN
 from ..models.layers import DSBN, dsbn_layers
-from ..models.segmentors.multi_dataset import SPACE_KEY
+from ..models.segmentors.checkpoint import SPACE_KEY
 from ..registry import MODELS, TRANSFORMS
 from .export_onnx import check_onnx_is_installed, export_onnx
 from .inference import LABEL_LOADERS
-from .trained import heads_of, load_trained, logits_of_noise, replacing
+from .trained import heads_of, load_trained, logits_of_noise
 
 #: What is there wherever MMSegmentation is.
 _STOCK_PACKAGES = ('mmcv', 'mmengine', 'mmseg', 'torch')

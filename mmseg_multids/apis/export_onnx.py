@@ -12,7 +12,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from .trained import replacing
+from ..files import replacing
 
 _NEEDED = ('onnx', 'onnxruntime', 'onnxscript')
 #: Runtimes of 2023 and later read it, and it is the least that the exporter writes unconverted.

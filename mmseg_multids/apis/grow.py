@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,11 +16,12 @@ from torch import Tensor
 
 from ..datasets import MultiDataset, MultiDatasetSampler
 from ..datasets.metainfo import whole_entry
-from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes
+from ..files import replacing
+from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes, read_alias_file
 from ..models import MultiDatasetSegmentor
 from ..models.context import MEAN
 from ..models.layers import dsbn_layers
-from ..models.segmentors.multi_dataset import SPACE_KEY
+from ..models.segmentors.checkpoint import SPACE_KEY
 from ..registry import DATASETS
 from .trained import (
     build_segmentor,
@@ -28,7 +30,6 @@ from .trained import (
     logits_of_noise,
     name_of,
     read_config,
-    replacing,
 )
 
 NEAREST = 'nearest'
@@ -152,7 +153,10 @@ class _Plan:
         origins = [None if self.nodes[node] >= 0 else
                    namesakes(self.old, self.new, node, self._source_of(node, sources), self.aliases)
                    for node in range(self.new.num_nodes)]
-        state = {**self.stored, SPACE_KEY: getattr(self.model, SPACE_KEY)}
+        state = {key: value for key, value in self.stored.items() if '.loss_decode.' not in key}
+        # Tables of losses, such as class relations, are of the whole label space, not of a dataset.
+        state.update((key, value) for key, value in self.model.state_dict().items()
+                     if key == SPACE_KEY or '.loss_decode.' in key)
         for name, layer in dsbn_layers(self.model).items():
             own = {key[len(name) + 1:]: value for key, value in self.stored.items()
                    if key.startswith(f'{name}.')}
@@ -172,7 +176,7 @@ class _Plan:
                     state[full] = self._rows(self.stored[full], origins)
         try:
             self.model.load_state_dict(state)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"the checkpoint's weights do not fit the network of {self.where}, "
                              f'which may differ in its datasets only: {error}') from error
         return origins
@@ -236,7 +240,10 @@ class _Plan:
 
 
 def _aliases(cfg: Config) -> Sequence | None:
-    return (cfg.model.get('label_space') or {}).get('aliases')
+    aliases = (cfg.model.get('label_space') or {}).get('aliases')
+    if isinstance(aliases, (str, os.PathLike)):  # all of it: the old model may have what it names
+        return read_alias_file(aliases).groups
+    return aliases
 
 
 def _checked_init(init: str | None, plan: _Plan, model: MultiDatasetSegmentor) -> str:

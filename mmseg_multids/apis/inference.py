@@ -49,7 +49,8 @@ def inference(model: MultiDatasetSegmentor,
         dataset: Which dataset's classes to predict, or ``'unified'`` for all nodes. May be left out
             where the model has one dataset.
         label_space: Predict in another dataset's classes than those of ``dataset``, or
-            ``'unified'``; ``dataset`` then still says where the images come from.
+            ``'unified'``; ``dataset`` then still says where the images come from, which may be a
+            dataset that the model was not trained on.
 
     Returns:
         A data sample, or a list of them for a sequence: ``pred_sem_seg.data`` [1, H, W] holds class
@@ -67,9 +68,13 @@ def inference(model: MultiDatasetSegmentor,
             raise ValueError('name the dataset whose classes to predict: one of '
                              f'{", ".join(known)}, or {UNIFIED!r}')
         dataset = known[0]
-    for name in (dataset, label_space):
-        if name is not None and name not in (*known, UNIFIED):
-            raise ValueError(f'unknown dataset {name!r}; known: {", ".join(known)}, {UNIFIED}')
+    if label_space is not None and label_space not in (*known, UNIFIED):
+        raise ValueError(f'unknown label_space {label_space!r}; known: {", ".join(known)}, '
+                         f'{UNIFIED}')
+    if label_space is None and dataset not in (*known, UNIFIED):
+        raise ValueError(f'unknown dataset {dataset!r}; known: {", ".join(known)}, {UNIFIED}. For '
+                         'images of another dataset name the classes to predict: '
+                         f'label_space={known[0]!r}')
     target = label_space or dataset
     single = isinstance(images, (str, Path, np.ndarray))
     results = [_predict(model, image, None if dataset == UNIFIED else dataset, target)

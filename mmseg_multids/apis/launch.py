@@ -48,6 +48,9 @@ def test_parser() -> argparse.ArgumentParser:
     parser = _common_parser('Evaluate a checkpoint on the datasets of a config')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dataset', help='evaluate this dataset of the config only')
+    parser.add_argument('--split', metavar='NAME',
+                        help="evaluate this split of the datasets, such as 'test' (default: the "
+                        "config's test_dataloader.dataset.split)")
     parser.add_argument('--label-space', metavar='NAME',
                         help="predict in the classes of this dataset, or 'unified' for all nodes; "
                         'classes are compared through the label space or by name')
@@ -128,6 +131,8 @@ def test(argv: list[str] | None = None) -> dict:
     cfg.load_from = args.checkpoint
     if args.dataset is not None:
         select_dataset(cfg, args.dataset)
+    if args.split is not None:
+        cfg.test_dataloader.dataset.split = args.split
     if args.label_space is not None:
         known = [whole_entry(entry)['name'] for entry in cfg.model.datasets] + [UNIFIED]
         if args.label_space not in known:

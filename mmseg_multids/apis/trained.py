@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,16 +158,3 @@ def logits_of_noise(model: EncoderDecoder, size: Sequence[int] = (128, 128),
     with model.context.batch(None if dataset is None else [dataset], target,
                              None if norm is None else [norm]):
         return model.encode_decode(image, metas)
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Write a file under another name; it takes its own only if the block succeeds."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Where samples come from."""
 
+from .camvid_full import CamVidMSegDataset
 from .camvid_segnet import CamVidDataset
 from .coco_stuff import CocoStuff182Dataset
 from .metainfo import label_space_from_cfg, label_spaces_from_cfg
@@ -13,15 +14,25 @@ from .realbench import (
 )
 from .request import SampleRequest
 from .sampler import MultiDatasetSampler
+from .street import (
+    CityscapesLabelIdsDataset,
+    IddDataset,
+    MapillaryVistas65Dataset,
+    WildDash2Dataset,
+)
 from .toyworld import RenderToyWorld, ToyWorldDataset
 from .transforms import LoadLabelMap, PlannedCrop, RandomScale
 
 __all__ = [
     'CamVid11Dataset',
     'CamVidDataset',
+    'CamVidMSegDataset',
+    'CityscapesLabelIdsDataset',
     'CocoStuff182Dataset',
+    'IddDataset',
     'LabelMeFacade8Dataset',
     'LoadLabelMap',
+    'MapillaryVistas65Dataset',
     'MultiDataset',
     'MultiDatasetSampler',
     'MumbaiAerial6Dataset',
@@ -31,6 +42,7 @@ __all__ = [
     'SamplePlan',
     'SampleRequest',
     'ToyWorldDataset',
+    'WildDash2Dataset',
     'Ycor8Dataset',
     'build_plan',
     'label_space_from_cfg',

@@ -12,6 +12,7 @@ computed at once.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import gcd
@@ -126,10 +127,12 @@ def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
     if kind in ('alternate', 'mixed') and batch_size is None:
         raise ValueError(f'plan {kind!r} needs the batch size: train with MultiDatasetTrainLoop, '
                          'which takes it from the loader, or give the sampler batch_size=...')
-    try:
-        slots, shuffle = builders[kind](dict(sizes), batch_size, **arguments)
-    except TypeError as error:
-        raise ValueError(f'plan {kind!r}: {error}') from None
+    allowed = list(inspect.signature(builders[kind]).parameters)[2:]
+    for key in arguments:
+        if key not in allowed:
+            raise ValueError(f'plan {kind!r} has no {key!r}; allowed: '
+                             f'{", ".join(allowed) or "nothing more"}')
+    slots, shuffle = builders[kind](dict(sizes), batch_size, **arguments)
     return SamplePlan(sizes, slots, shuffle, crop_size)
 
 
@@ -139,6 +142,9 @@ def _alternate(sizes, batch_size, counts=None, first=None, interval=None):
     if interval is not None or first is not None:
         first = next(iter(sizes)) if first is None else first
         interval = 1 if interval is None else interval
+        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+            raise ValueError(f"plan 'alternate': interval={interval!r} (batches of {first!r} in a "
+                             'cycle); a whole number from 1 is needed')
         _refuse_unknown([first], sizes, 'first')
         counts = {name: interval if name == first else 1 for name in sizes}
         order = [first, *(name for name in sizes if name != first)]

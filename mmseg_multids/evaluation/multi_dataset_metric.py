@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from PIL import Image
 
+from ..files import replacing
 from ..label_spaces import LabelSpace, match_by_name
 from ..registry import METRICS
 from .iou import (
@@ -137,16 +137,14 @@ class MultiDatasetIoUMetric(BaseMetric):
         if not sample.get('sample_name') or folder not in path.parents:
             raise ValueError(f'sample_name {sample.get("sample_name")!r} of {sample["dataset"]} is '
                              f'no name of a file below {folder}')
-        path.parent.mkdir(parents=True, exist_ok=True)
         num_ids = len(classes)
         if 'label_space' in sample:
             num_ids = len(sample.get('pred_classes') or sample.get('pred_to_dataset') or classes)
         elif sample.get('reduce_zero_label'):
             predicted, num_ids = predicted.astype(np.int64) + 1, num_ids + 1  # the files' own ids
-        temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        Image.fromarray(predicted.astype(np.uint8 if num_ids <= 256 else np.uint16)).save(
-            temporary, format='PNG')
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            Image.fromarray(predicted.astype(np.uint8 if num_ids <= 256 else np.uint16)).save(
+                file, format='PNG')
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score each dataset, print the tables, write the file."""
@@ -202,14 +200,11 @@ class MultiDatasetIoUMetric(BaseMetric):
         return metrics
 
     def _write_json(self, metrics: dict) -> None:
-        path = Path(self.out_file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        temporary.write_text(json.dumps(
-            {'metrics': without_nan(metrics),
-             'datasets': {d: score.to_dict() for d, score in self.scores.items()}},
-            indent=1, allow_nan=False))
-        os.replace(temporary, path)
+        with replacing(self.out_file) as file:
+            file.write_text(json.dumps(
+                {'metrics': without_nan(metrics),
+                 'datasets': {d: score.to_dict() for d, score in self.scores.items()}},
+                indent=1, allow_nan=False))
 
 
 def _percent(value: float) -> float:
@@ -236,4 +231,10 @@ def _translation(sample: dict, classes: Sequence[str]) -> Sequence[int] | None:
 
 @lru_cache(maxsize=64)
 def _matched(label_space: str, pred_classes: tuple, dataset: str, classes: tuple) -> np.ndarray:
-    return match_by_name(LabelSpace(label_space, pred_classes), LabelSpace(dataset, classes))
+    found = match_by_name(LabelSpace(label_space, pred_classes), LabelSpace(dataset, classes))
+    if (np.asarray(found) < 0).all():
+        raise ValueError(
+            f'no class of {dataset} ({", ".join(classes[:5])}, ...) has the name of a class of '
+            f'{label_space!r} ({", ".join(pred_classes[:5])}, ...): nothing can be compared. '
+            'Choose another label space (tools/test.py --label-space)')
+    return found

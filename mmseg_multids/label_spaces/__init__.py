@@ -1,5 +1,6 @@
 """What is predicted: label spaces and ways to unify them. Needs numpy only."""
 
+from .alias_file import AliasFile, read_alias_file, resolve_aliases
 from .build import build_label_space
 from .inherit import inherited_nodes, namesakes
 from .names import match_by_name, normalise_name
@@ -11,6 +12,7 @@ from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
 
 __all__ = [
+    'AliasFile',
     'ClassRelations',
     'LabelRemap',
     'LabelSpace',
@@ -23,7 +25,9 @@ __all__ = [
     'match_by_name',
     'namesakes',
     'normalise_name',
+    'read_alias_file',
     'read_remap',
+    'resolve_aliases',
     'unify_by_name',
     'unify_disjoint',
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .alias_file import resolve_aliases
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
@@ -15,11 +16,13 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     Args:
         cfg: ``dict(type='disjoint')`` (default), ``dict(type='by_name', aliases=...,
             keep_apart=...)``, or ``dict(type='json', path=...)`` for a file of
-            :meth:`UnifiedLabelSpace.to_json`.
+            :meth:`UnifiedLabelSpace.to_json`. ``aliases`` are groups of names, or a file of
+            :mod:`mmseg_multids.label_spaces.alias_file`.
         spaces: Label spaces of the datasets in the mix.
 
     Raises:
         ValueError: Unknown type or argument, or the file is about other datasets or classes.
+        FileNotFoundError: There is no such alias file.
     """
     arguments = dict(cfg or {})
     kind = arguments.pop('type', 'disjoint')
@@ -33,7 +36,8 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     if kind == 'disjoint':
         return unify_disjoint(spaces)
     if kind == 'by_name':
-        return unify_by_name(spaces, **arguments)
+        aliases = resolve_aliases(arguments.pop('aliases', None), spaces)
+        return unify_by_name(spaces, aliases, **arguments)
     if 'path' not in arguments:
         raise ValueError("label_space of type 'json' needs the `path` of the file")
     stored = UnifiedLabelSpace.from_json(arguments['path'])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..files import replacing
 from .unified import UnifiedLabelSpace
 
 _FORMAT = 'mmseg_multids.class_relations.1'
@@ -175,14 +176,8 @@ class ClassRelations:
 
     def to_json(self, path: str | os.PathLike) -> None:
         """Write a JSON file; a file of that name is replaced only by a complete one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        try:
-            temporary.write_text(_readable(self.to_dict()), encoding='utf-8')
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write_text(_readable(self.to_dict()), encoding='utf-8')
 
     @classmethod
     def from_json(cls, path: str | os.PathLike) -> ClassRelations:

@@ -14,7 +14,6 @@ one class of the target. ``target_palette`` and ``notes`` may be left out.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .json_files import check_keys, find_file, read_json, shipped_files
 from .space import LabelSpace
 
 #: The folder of the mappings that come with the package.
@@ -105,7 +105,7 @@ class LabelRemap:
 
 def shipped_mappings() -> list[str]:
     """Return the names of the mappings that come with the package."""
-    return sorted(path.name for path in MAPPINGS.glob('*.json'))
+    return shipped_files(MAPPINGS)
 
 
 def find_mapping(file: str | os.PathLike) -> Path:
@@ -115,16 +115,7 @@ def find_mapping(file: str | os.PathLike) -> Path:
         FileNotFoundError: There is none; what was looked for and what is shipped is listed.
         ValueError: ``file`` is no file name.
     """
-    if not isinstance(file, (str, os.PathLike)) or not str(file):
-        raise ValueError(f'remap needs a file name, got {file!r}')
-    path = Path(file)
-    candidates = [path] + ([MAPPINGS / path] if path.name == str(path) else [])
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    looked = ', '.join(str(c.absolute()) for c in candidates)
-    raise FileNotFoundError(f'no mapping {str(file)!r}: looked for {looked}. Give the path of a '
-                            f'JSON file, or one of {", ".join(shipped_mappings())}')
+    return find_file(file, MAPPINGS, 'remap', 'mapping')
 
 
 def read_remap(file: str | os.PathLike) -> LabelRemap:
@@ -138,36 +129,15 @@ def read_remap(file: str | os.PathLike) -> LabelRemap:
         ValueError: The file is no JSON or no mapping; file, key and value are named.
     """
     path = find_mapping(file)
+    data = read_json(path)
     try:
-        text = path.read_text(encoding='utf-8')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is no text in UTF-8: {error}') from error
-    try:
-        return _parse(str(path), json.loads(text, object_pairs_hook=_without_repetition))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is no JSON: {error}') from error
+        return _parse(str(path), data)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
 
 
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'an object names {repeated!r} twice')
-    return found
-
-
 def _parse(path: str, data: object) -> LabelRemap:
-    if not isinstance(data, dict):
-        raise ValueError(f'the content is a {type(data).__name__}; an object is needed')
-    for key in data:
-        if key not in _ALLOWED:
-            raise ValueError(f'unknown key {key!r}; allowed: {", ".join(_ALLOWED)}')
-    for key in _NEEDED:
-        if key not in data:
-            raise ValueError(f'a mapping needs the key {key!r}; needed: {", ".join(_NEEDED)}')
+    data = check_keys(data, _NEEDED, _ALLOWED, 'a mapping')
     for key in ('source', 'target'):
         if not isinstance(data[key], str) or not data[key].strip():
             raise ValueError(f'{key} is {data[key]!r}; the name of a dataset is needed')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import replacing
 from .space import LabelSpace, distinct_colours
 
 _FORMAT = 'mmseg_multids/label_space/1'
@@ -181,15 +182,9 @@ class UnifiedLabelSpace:
 
     def to_json(self, path: str | os.PathLike) -> None:
         """Write a JSON file; a file of that name is replaced only by a complete one."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-        try:
-            temporary.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + '\n',
-                                 encoding='utf-8')
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + '\n',
+                            encoding='utf-8')
 
     @classmethod
     def from_json(cls, path: str | os.PathLike) -> UnifiedLabelSpace:

@@ -192,13 +192,13 @@ def _draw_panel(axis, panel: Panel, labels: Sequence[str], most_classes: int) ->
     undefined = False
     for i, (label, result) in enumerate(panel.runs.items()):
         which = labels.index(label)  # a run has one colour in all panels
-        style = {'color': COLOURS[which % len(COLOURS)],
+        style = {'facecolor': COLOURS[which % len(COLOURS)],
                  'hatch': '' if which < len(COLOURS) else '//', 'edgecolor': 'white',
                  'linewidth': 0}
         centres = np.arange(len(panel.classes)) + (i - (len(panel.runs) - 1) / 2) * width
         axis.bar(centres, [value or 0.0 for value in result.iou], width, **style)
         missing = [x for x, value in zip(centres, result.iou) if value is None]
-        axis.plot(missing, [2.0] * len(missing), 'x', color=style['color'], markersize=4)
+        axis.plot(missing, [2.0] * len(missing), 'x', color=style['facecolor'], markersize=4)
         undefined |= bool(missing)
         handles.append(Patch(**style, label=f'{label}  {result.mean:.1f}'))
     if any(panel.shared):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..files import replacing
+
 #: Colours of runs or datasets that stay apart for colour-blind readers. Red is not among them: it
 #: marks things.
 COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#7F5F3F', '#8C8C8C', '#222222')
@@ -41,7 +43,5 @@ def save_figure(figure, path: str | os.PathLike, dpi: int = 110) -> None:
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
         raise ValueError(f'{path}: figures are written as {", ".join(_FORMATS)}; name the file so')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=dpi)
-    os.replace(temporary, path)
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix[1:].lower(), dpi=dpi)

@@ -14,7 +14,7 @@ from torch import nn
 
 from mmseg_multids.apis import inference, init_model
 from mmseg_multids.apis.export import export
-from mmseg_multids.apis.trained import replacing
+from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import LabelSpace, UnifiedLabelSpace
 from mmseg_multids.models import LinearNodeClassifier
 from mmseg_multids.registry import MODELS, TRANSFORMS
@@ -302,7 +302,7 @@ def test_missing_and_unfit_files(toy, tmp_path):
         export(tmp_path / 'bare.pth', 'one')
     del state['backbone.conv1.weight']
     torch.save({'state_dict': state}, tmp_path / 'half.pth')
-    with pytest.raises(ValueError, match=r'1 weight\(s\) are missing: backbone.conv1.weight'):
+    with pytest.raises(ValueError, match=r'1 missing tensor\(s\): backbone.conv1.weight'):
         export(tmp_path / 'half.pth', 'one', tmp_path / 'plain', toy[0])
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match='list.pth is no checkpoint'):

@@ -36,6 +36,13 @@ def test_files_and_arrays_give_the_same(model, image, dataset, channels):
     assert all(torch.equal(r.seg_logits.data, result.seg_logits.data) for r in many)
 
 
+def test_images_of_an_unseen_dataset(model, image):
+    result = inference(model, image[0], dataset='elsewhere', label_space='asia')
+    assert result.seg_logits.data.shape == (22, 64, 96)
+    with pytest.raises(ValueError, match="unknown dataset 'elsewhere'.*label_space='city'"):
+        inference(model, image[0], dataset='elsewhere')
+
+
 def test_another_label_space(model, image):
     result = inference(model, image[0], dataset='city', label_space='asia')
     assert result.seg_logits.data.shape[0] == 22

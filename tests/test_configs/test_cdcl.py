@@ -35,7 +35,8 @@ def run(repo, tmp_path, name, **changes) -> Runner:
     'cdcl_r18_cityscapes_bdd100k_bn_mixed', 'cdcl_r18_cityscapes_bdd100k_bn',
     'cdcl_r18_cityscapes_bdd100k_dsbn', 'single_r18_camvid', 'remap_r18_cityscapes_to_camvid',
     'remap_r18_coco_to_cityscapes', 'cdcl_realbench3', 'cdcl_realbench3_bn_mixed',
-    'single_ycor8_realbench3', 'cdcl_toyworld3_bn_dat'])
+    'single_ycor8_realbench3', 'cdcl_toyworld3_bn_dat', 'remap_camvid11_to_ycor8_realbench3',
+    'remap_city_to_asia_toyworld3'])
 def test_configs_train_and_evaluate(repo, tmp_path, monkeypatch, data, name):
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(data))
     size = 6 if 'mixed' in name else 2

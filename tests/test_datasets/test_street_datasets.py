@@ -152,12 +152,12 @@ def test_batches_are_those_of_the_paper(repo, tmp_path, monkeypatch, mix):
             assert (padded == 255).all() and (labels != 255).any()
 
 
-def test_every_image_is_tested_at_six_scales_and_flipped(repo, tmp_path, monkeypatch):
+def test_every_image_is_tested_at_four_scales(repo, tmp_path, monkeypatch):
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(make_all(tmp_path, images=1, names=['camvid'])))
     cfg = config_of(repo, tmp_path, 'mix_cityscapes_camvid')
     dataset = MultiDataset([entry_of(repo, 'camvid')], split='test', pipeline=cfg.tta_pipeline,
                            test_mode=True)
     versions = dataset[0]
     scales = [image.shape[-1] / 120 for image in versions['inputs']]
-    assert sorted(scales) == sorted([0.5, 0.75, 1.0, 1.25, 1.5, 1.75] * 2)
+    assert scales == [0.5, 0.75, 1.0, 1.25]
     assert {s.gt_sem_seg.shape for s in versions['data_samples']} == {(90, 120)}

@@ -16,7 +16,7 @@ from mmseg_multids.datasets.toyworld import (
     leaf_to_class,
     render_scene,
 )
-from mmseg_multids.datasets.toyworld.export import write_view
+from mmseg_multids.datasets.toyworld.disk import write_view
 from mmseg_multids.datasets.toyworld.leaves import PALETTE, STREET_LEAVES
 
 PIPELINE = [{'type': 'RenderToyWorld'}, {'type': 'PackSegInputs'}]

@@ -216,8 +216,10 @@ def test_a_model_keeps_its_absent_rows_in_a_real_step():
 @pytest.mark.parametrize(('change', 'words'), [
     (dict(step_after='epoch'), "step_after='epoch': allowed are 'batch' and 'cycle'"),
     (dict(plan='mixed'), "plan=dict\\(type='alternate'\\): no other has cycles"),
-    (dict(interval=0), "dataset 'asia' would get 0 samples.*whole numbers above 0"),
-    (dict(interval=-1), "dataset 'asia' would get -1"),
+    (dict(interval=0), "interval=0 .batches of 'asia' in a cycle.; a whole number"),
+    (dict(interval=-1), "interval=-1"),
+    (dict(interval=1.5), 'interval=1.5'),
+    (dict(intervall=2), "plan 'alternate' has no 'intervall'; allowed: counts, first, interval"),
     (dict(first='nowhere'), "first names 'nowhere'.*known: city, asia"),
     (dict(accumulative_counts=2), 'remove accumulative_counts'),
 ])

@@ -1,11 +1,12 @@
 """Dataset-specific batch norm inside a segmentor."""
 
 import copy
+import re
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.runner import save_checkpoint
+from mmengine.runner import load_checkpoint, save_checkpoint
 from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
@@ -117,7 +118,7 @@ def test_unseen_datasets_need_a_choice():
     with pytest.raises(ValueError, match="norm_fallback to 'nearest', 'mean' or one of one, two"):
         model.predict(images['one'], batch([None, None])['data_samples'])
     model.test_cfg['norm_fallback'] = 'three'
-    with pytest.raises(ValueError, match="norm_fallback='three': allowed are 'nearest', one, two"):
+    with pytest.raises(ValueError, match="norm_fallback='three': allowed are nearest, mean, one"):
         model.predict(images['one'], batch([None, None])['data_samples'])
 
 
@@ -213,6 +214,46 @@ def test_replaced_layers_are_noticed():
         model.init_weights()
     with pytest.raises(RuntimeError, match='Remove sync_bn'):
         model.train()
+
+
+@pytest.mark.parametrize(('trained', 'config', 'words'), [
+    ({'dataset_norm': {}}, {}, 'bn1.weight .2, 64. instead of .64.(.|\n)*see model.dataset_norm'),
+    ({}, {'backbone': {**BACKBONE, 'norm_cfg': {'type': 'BN'}, 'base_channels': 32}},
+     'tensor.s. of other shapes'),
+    ({}, {'backbone': {**BACKBONE, 'norm_cfg': {'type': 'BN'}, 'depth': 34}}, 'missing tensor'),
+])
+def test_checkpoints_of_another_network_are_refused(tmp_path, trained, config, words):
+    """MMEngine would warn, and test a network of random weights."""
+    model = build(**trained)
+    save_checkpoint({'state_dict': model.state_dict()}, str(tmp_path / 'a.pth'))
+    head = {**FCN, 'in_channels': 256} if 'base_channels' in str(config) else None
+    other = MODELS.build(model_cfg(head, **config))
+    with pytest.raises(ValueError, match='trained with another network') as error:
+        load_checkpoint(other, str(tmp_path / 'a.pth'))
+    assert re.search(words, str(error.value))
+
+
+def test_ordinary_batch_norms_and_missing_auxiliary_heads_load(tmp_path):
+    save_checkpoint({'state_dict': build().state_dict()}, str(tmp_path / 'a.pth'))
+    auxiliary = {'type': 'UniSegHead', 'head': {**FCN, 'in_channels': 256, 'in_index': 2}}
+    load_checkpoint(MODELS.build(model_cfg(dataset_norm={}, auxiliary_head=auxiliary)),
+                    str(tmp_path / 'a.pth'))
+
+
+def test_a_shared_affine_becomes_every_datasets(tmp_path):
+    shared = build(dataset_norm={'share': 'affine'})
+    torch.nn.init.uniform_(shared.backbone.bn1.weight)
+    own = MODELS.build(model_cfg(dataset_norm={}))
+    own.load_state_dict(shared.state_dict())
+    for row in range(2):
+        assert torch.equal(own.backbone.bn1.weight[row], shared.backbone.bn1.weight)
+
+
+def test_misspelt_options_are_noticed_when_the_model_is_built():
+    with pytest.raises(ValueError, match="no option 'shar'; allowed: share, sync, single_value"):
+        build(dataset_norm={'shar': 'affine'})
+    with pytest.raises(ValueError, match="norm_fallback='nearst'"):
+        build(dataset_norm={}, test_cfg={'mode': 'whole', 'norm_fallback': 'nearst'})
 
 
 def test_checkpoints_of_other_dataset_lists():

@@ -86,6 +86,7 @@ def test_a_wheel_holds_tools_and_configs(tmp_path):
                 for p in (ROOT / folder).rglob('*') if p.suffix in ('.py', '.sh')}
     assert inside == expected
     assert 'mmseg_multids/label_spaces/unified.py' in names
-    mappings = (ROOT / 'mmseg_multids' / 'label_spaces' / 'mappings').glob('*.json')
-    assert {str(p.relative_to(ROOT)) for p in mappings} <= names
+    for folder in ('mappings', 'aliases'):
+        files = list((ROOT / 'mmseg_multids' / 'label_spaces' / folder).glob('*.json'))
+        assert files and {str(p.relative_to(ROOT)) for p in files} <= names
     assert not any(Path(n).parts[0] == 'tests' for n in names)

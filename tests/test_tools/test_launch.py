@@ -57,6 +57,9 @@ def test_testing_one_dataset_in_other_label_spaces(repo, trained, tmp_path):
     assert 'not predicted' in out  # curbs: no class of city
     out = run(repo, *common, '--work-dir', tmp_path, '--label-space', 'unified', *options).stdout
     assert 'harmonic mean' in out
+    shown = run(repo, *common, '--work-dir', tmp_path, '--dataset', 'city', '--split', 'nowhere',
+                *options, check=False)
+    assert shown.returncode != 0 and 'nowhere' in shown.stderr
 
 
 def test_test_time_augmentation(repo, trained, tmp_path):

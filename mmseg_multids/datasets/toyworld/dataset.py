@@ -152,6 +152,11 @@ class RenderToyWorld(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Draw."""
+        if 'toyworld' not in results:
+            raise ValueError(
+                'RenderToyWorld draws scenes of ToyWorldDataset, this is an image of another '
+                "dataset. Give that dataset's entry a pipeline of its own, or write ToyWorld to "
+                'files with tools/make_toyworld.py')
         image, leaves = render_scene(*results['toyworld'])
         if 'image' in self.parts:
             results['img'] = image

@@ -12,6 +12,9 @@ from PIL import Image
 
 from ...registry import TRANSFORMS
 
+#: Largest share of pixels whose colour is none of the dataset's.
+_STRAY_SHARE = 0.01
+
 
 @TRANSFORMS.register_module()
 class LoadLabelMap(BaseTransform):
@@ -22,14 +25,16 @@ class LoadLabelMap(BaseTransform):
 
     Required keys: ``seg_map_path``, ``img`` (loaded before, and perhaps resized since). Added:
     ``gt_seg_map`` (uint8 [H, W]), ``seg_fields``. Honours the dataset's ``reduce_zero_label`` and
-    ``label_map``.
+    ``label_map``, and reads ids that are stored as colours where the dataset lists them:
+    ``label_colours``, ((red, green, blue), id) of each. Stray pixels of other colours, up to 1 % of
+    an image, are not labelled.
 
     Args:
         backend_args: Arguments of MMEngine's file backend.
 
     Raises:
-        ValueError: No single-channel image, an id above 255, or another size than the image; the
-            file is named.
+        ValueError: No single-channel image, too many unknown colours, an id above 255, or another
+            size than the image; the file is named.
 
     Example:
         >>> pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadLabelMap'), ...]
@@ -42,6 +47,8 @@ class LoadLabelMap(BaseTransform):
         """Load and check."""
         path = results['seg_map_path']
         labels = _decode(get(path, backend_args=self.backend_args))
+        if results.get('label_colours') is not None:
+            labels = _ids_of_colours(labels, tuple(results['label_colours']), path)
         if labels.ndim != 2:
             raise ValueError(f'label map {path} has shape {labels.shape}; one channel of class ids '
                              'is needed')
@@ -82,6 +89,30 @@ def _decode(data: bytes) -> np.ndarray:
             return labels
     with Image.open(io.BytesIO(data)) as image:
         return np.array(image)
+
+
+def _ids_of_colours(image: np.ndarray, colours: tuple, path: str) -> np.ndarray:
+    """Return the ids that the colours of an image [H, W, 3] stand for, uint8 [H, W]."""
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'label map {path} has shape {image.shape}; the dataset stores classes as '
+                         'colours, three channels (red, green, blue) are needed')
+    known = np.array([_packed(np.array(colour)) for colour, _ in colours])
+    ids = np.array([class_id for _, class_id in colours], dtype=np.uint8)
+    order = np.argsort(known)
+    packed = _packed(image)
+    places = np.searchsorted(known[order], packed).clip(max=len(known) - 1)
+    wrong = known[order][places] != packed
+    if wrong.mean() > _STRAY_SHARE:
+        colour = tuple(int(v) for v in image[wrong][0])
+        raise ValueError(f'{wrong.mean():.0%} of the label map {path} has colours that are no '
+                         f'class, such as {colour}; the dataset has '
+                         f'{", ".join(str(tuple(c)) for c, _ in colours)}')
+    return np.where(wrong, np.uint8(255), ids[order][places])
+
+
+def _packed(colours: np.ndarray) -> np.ndarray:
+    red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
+    return red << 16 | green << 8 | blue
 
 
 def id_table(reduce_zero_label: bool, label_map: dict | None) -> np.ndarray | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
 from ...evaluation import MultiDatasetIoUMetric, format_tables
+from ...files import replacing
 from ...registry import HOOKS
 from ...visualization.grid import GridRow, draw_grid
 from .images import image_of_sample
@@ -46,7 +46,6 @@ class SegmentationReportHook(Hook):
         metric = next((m for m in runner.val_loop.evaluator.metrics
                        if isinstance(m, MultiDatasetIoUMetric)), None)
         folder = Path(runner.work_dir) / 'report'
-        folder.mkdir(parents=True, exist_ok=True)
         lines = []
         if metric is not None and metric.scores:
             table = format_tables(metric.scores, metric.frequent_share, metric.iou_metrics)
@@ -85,6 +84,5 @@ class SegmentationReportHook(Hook):
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    with replacing(path) as file:
+        file.write_text(text)

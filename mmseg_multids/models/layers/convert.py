@@ -11,6 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..context import MEAN, DatasetContext
 from .dsbn import DSBN
 
+#: What may be chosen for all layers of a model at once.
+OPTIONS = ('share', 'sync', 'single_value')
+
 
 def dsbn_layers(model: nn.Module) -> dict[str, DSBN]:
     """Return the dataset-specific batch norms of a model by name."""
@@ -41,13 +44,17 @@ def convert_to_dsbn(model: nn.Module, datasets: Sequence[str] | DatasetContext,
         ``with context.batch(names):``.
 
     Raises:
-        ValueError: The model has no batch norm.
+        ValueError: The model has no batch norm; unknown option.
 
     Example:
         >>> context = convert_to_dsbn(network, ['camvid11', 'ycor8'])
         >>> with context.batch(['ycor8'] * len(images)):
         ...     network(images)
     """
+    for key in options:
+        if key not in OPTIONS:
+            raise ValueError(f'dataset-specific batch norms have no option {key!r}; allowed: '
+                             f'{", ".join(OPTIONS)}')
     context = datasets if isinstance(datasets, DatasetContext) else DatasetContext(datasets)
     # A layer may stand in several places of a model and must stay one layer.
     found = [(name, module) for name, module in model.named_modules(remove_duplicate=False)

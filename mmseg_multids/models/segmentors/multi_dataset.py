@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
@@ -18,9 +15,14 @@ from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
-from ..losses import ClassRelationalBCELoss
-
-SPACE_KEY = 'label_space_json'
+from .checkpoint import (
+    SPACE_KEY,
+    check_network,
+    load_all_but_classifiers,
+    reorder_nodes,
+    space_from_bytes,
+    space_to_bytes,
+)
 
 
 @MODELS.register_module()
@@ -75,11 +77,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
-        self.register_buffer(SPACE_KEY, _to_bytes(self.label_space))
+        self._partial_load = False
+        self.register_buffer(SPACE_KEY, space_to_bytes(self.label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
+        self._check_fallback()
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -114,34 +118,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self._check_dsbn()
         super().init_weights()
         if self.finetune_from is not None:
-            self._load_all_but_classifiers(self.finetune_from)
-
-    def _load_all_but_classifiers(self, checkpoint: str) -> None:
-        """Take over the weights of a model of other datasets.
-
-        Raises:
-            ValueError: The checkpoint lacks weights of this network, or has them in other shapes.
-        """
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        classifiers = tuple(f'{name}.classifier.' for name, module in self.named_modules()
-                            if isinstance(module, UniSegHead))
-        state = {key: value for key, value in loaded.get('state_dict', loaded).items()
-                 if not key.startswith(classifiers) and '.loss_decode.' not in key}
-        state[SPACE_KEY] = getattr(self, SPACE_KEY)  # another one, as is meant here
-        try:
-            missing, unexpected = self.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            raise ValueError(f'finetune_from={checkpoint}: the weights do not fit: {error}') \
-                from None
-        missing = [key for key in missing if not key.startswith(classifiers)
-                   and '.loss_decode.' not in key
-                   and not key.endswith('num_batches_tracked')]
-        if missing:
-            raise ValueError(f'finetune_from={checkpoint}: it has no weights for '
-                             f'{len(missing)} tensors of this network, such as {missing[0]}')
-        ignored = f'; {len(unexpected)} others are ignored' if unexpected else ''
-        print_log(f'Weights of {checkpoint} but for the classifiers are taken over{ignored}',
-                  logger='current')
+            self._partial_load = True
+            try:
+                load_all_but_classifiers(self, self.finetune_from)
+            finally:
+                self._partial_load = False
 
     def train(self, mode: bool = True) -> MultiDatasetSegmentor:
         """Set the mode; refuse a model whose dataset-specific batch norms were replaced."""
@@ -243,16 +224,17 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
-        choice = (self.test_cfg or {}).get('norm_fallback')
+        choice = self._check_fallback()
         if choice is None or not dsbn_layers(self):
             return None
-        if choice == 'nearest':
-            return self.nearest_datasets(inputs)
-        known = (*self.label_space.datasets, MEAN)
-        if choice not in known:
-            raise ValueError(f"test_cfg.norm_fallback={choice!r}: allowed are 'nearest', "
-                             f'{", ".join(known)}')
-        return [choice] * len(inputs)
+        return self.nearest_datasets(inputs) if choice == 'nearest' else [choice] * len(inputs)
+
+    def _check_fallback(self) -> str | None:
+        choice = (self.test_cfg or {}).get('norm_fallback')
+        known = ('nearest', MEAN, *self.label_space.datasets)
+        if choice not in (None, *known):
+            raise ValueError(f'test_cfg.norm_fallback={choice!r}: allowed are {", ".join(known)}')
+        return choice
 
     @torch.no_grad()
     def nearest_datasets(self, inputs: Tensor) -> list[str]:
@@ -337,11 +319,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
             print_log('The weights hold no label space, so it cannot be checked that they were '
                       'trained for this one', logger='current', level=30)
         else:
-            trained = _from_bytes(stored)
+            trained = space_from_bytes(stored)
             differences = trained.differences(self.label_space)
             order = self.label_space.order_in(trained) if differences else None
             if order is not None:
-                self._reorder_nodes(state_dict, prefix, order)
+                reorder_nodes(self, state_dict, prefix, order)
                 self.reordered_datasets = trained.datasets
             elif differences:
                 raise ValueError(
@@ -351,27 +333,14 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     'tools/add_dataset.py; or load only the backbone: '
                     "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., "
                     "prefix='backbone.')")
+            if not self._partial_load:
+                check_network(self, state_dict, prefix)
             # Equal spaces may differ in their palettes, so in the length of their text.
             state_dict[key] = getattr(self, SPACE_KEY).clone()
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys,
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
             missing_keys.remove(key)
-
-    def _reorder_nodes(self, state_dict: dict, prefix: str, order: np.ndarray) -> None:
-        """Bring the classifiers' rows into the order of our nodes."""
-        rows = torch.from_numpy(order)
-        for name, head in self.named_modules():
-            if isinstance(head, UniSegHead):
-                for key in head.dataset_rows(()):
-                    full = f'{prefix}{name}.{key}'
-                    if full in state_dict:
-                        state_dict[full] = state_dict[full][rows.to(state_dict[full].device)]
-            elif isinstance(head, ClassRelationalBCELoss):
-                for dataset in self.label_space.datasets:
-                    full = f'{prefix}{name}.table_{dataset}'
-                    if full in state_dict:
-                        state_dict[full] = state_dict[full][:, rows.to(state_dict[full].device)]
 
 
 def _dataset_of(sample) -> str:
@@ -380,12 +349,3 @@ def _dataset_of(sample) -> str:
         raise ValueError("a training sample has no `dataset` in its metainfo: load the data "
                          "through dict(type='MultiDataset', ...), which stamps it")
     return name
-
-
-def _to_bytes(label_space: UnifiedLabelSpace) -> Tensor:
-    text = json.dumps(label_space.to_dict(), ensure_ascii=True, sort_keys=True)
-    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
-
-
-def _from_bytes(stored: Tensor) -> UnifiedLabelSpace:
-    return UnifiedLabelSpace.from_dict(json.loads(bytes(stored.cpu().tolist()).decode()))

@@ -10,16 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...files import replacing
 from .leaves import LEAVES
 from .render import render_scene
 from .views import IGNORE_INDEX, leaf_to_class, leaves_of_class
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with replacing(path) as file:
+        file.write_bytes(data)
 
 
 def _png(array: np.ndarray) -> bytes:
@@ -120,8 +119,5 @@ def draw_sheet(path: str | os.PathLike, views: Sequence[str], columns: int = 3) 
                      for n, c in zip(meta['classes'], meta['palette'])],
             loc='center left', ncols=3, fontsize=6.5, frameon=False, handlelength=1.0,
             columnspacing=0.8)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    figure.savefig(temporary, format='png', dpi=80)
-    os.replace(temporary, path)
+    with replacing(path) as file:
+        figure.savefig(file, format='png', dpi=80)

@@ -1,0 +1,124 @@
+"""Which weights fit a multi-dataset segmentor, and how they are brought into its shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from ...label_spaces import UnifiedLabelSpace
+from ..heads import UniSegHead
+from ..layers import DSBN, dsbn_layers
+from ..losses import ClassRelationalBCELoss
+
+#: Name of the buffer that holds the label space.
+SPACE_KEY = 'label_space_json'
+
+
+def space_to_bytes(label_space: UnifiedLabelSpace) -> Tensor:
+    """Return a label space as JSON text in a tensor of bytes, so that checkpoints can hold it."""
+    text = json.dumps(label_space.to_dict(), ensure_ascii=True, sort_keys=True)
+    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).clone()
+
+
+def space_from_bytes(stored: Tensor) -> UnifiedLabelSpace:
+    """Read what :func:`space_to_bytes` wrote."""
+    return UnifiedLabelSpace.from_dict(json.loads(bytes(stored.cpu().tolist()).decode()))
+
+
+def check_network(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = '') -> None:
+    """Refuse weights of another network, which MMEngine would only warn of.
+
+    Auxiliary heads may be missing; what the network lacks is ignored.
+
+    Raises:
+        ValueError: Tensors are missing or have other shapes.
+    """
+    missing, other = [], []
+    for key, own in model.state_dict().items():
+        stored = state_dict.get(prefix + key)
+        if stored is None:
+            if not key.startswith('auxiliary_head') and not key.endswith(
+                    ('num_batches_tracked', 'dataset_names', SPACE_KEY)) \
+                    and '.loss_decode.' not in key:
+                missing.append(key)
+        elif stored.shape != own.shape and not key.endswith(('dataset_names', SPACE_KEY)):
+            layer = model.get_submodule(key.rpartition('.')[0])
+            # An ordinary batch norm becomes every dataset's.
+            if not (isinstance(layer, DSBN) and stored.shape == own.shape[1:]):
+                other.append(f'{key} {list(stored.shape)} instead of {list(own.shape)}')
+    if not missing and not other:
+        return
+    lines = [f'{len(found)} {what}: {", ".join(found[:3])}{" ..." if len(found) > 3 else ""}'
+             for what, found in (('tensor(s) of other shapes', other),
+                                 ('missing tensor(s)', missing)) if found]
+    hint = ''
+    if any(key.endswith('.dataset_names') for key in state_dict) != bool(dsbn_layers(model)):
+        hint = ('\nBatch norms are dataset-specific in one of both: see model.dataset_norm of the '
+                'config that it was trained with')
+    raise ValueError('The checkpoint was trained with another network than the config describes:'
+                     '\n  ' + '\n  '.join(lines) + hint)
+
+
+def reorder_nodes(model: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+                  order: np.ndarray) -> None:
+    """Bring the classifiers' rows into the order of the model's nodes, in the state dict.
+
+    Args:
+        model: The segmentor.
+        state_dict: Weights of a label space whose nodes stand in another order.
+        prefix: What stands before the model's own names.
+        order: Where each of the model's nodes stands in the stored rows. Shape [N].
+    """
+    rows = torch.from_numpy(order)
+    for name, head in model.named_modules():
+        if isinstance(head, UniSegHead):
+            for key in head.dataset_rows(()):
+                full = f'{prefix}{name}.{key}'
+                if full in state_dict:
+                    state_dict[full] = state_dict[full][rows.to(state_dict[full].device)]
+        elif isinstance(head, ClassRelationalBCELoss):
+            for dataset in head.label_space.datasets:
+                full = f'{prefix}{name}.table_{dataset}'
+                if full in state_dict:
+                    state_dict[full] = state_dict[full][:, rows.to(state_dict[full].device)]
+
+
+def load_all_but_classifiers(model: nn.Module, checkpoint: str) -> None:
+    """Take over the weights of a model of other datasets.
+
+    Args:
+        model: The segmentor; it must accept states without classifiers.
+        checkpoint: Checkpoint file.
+
+    Raises:
+        ValueError: The checkpoint lacks weights of this network, or has them in other shapes.
+    """
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    # Tables of losses belong to a label space as classifiers do.
+    classifiers = tuple(f'{name}.{part}.' for name, module in model.named_modules()
+                        if isinstance(module, UniSegHead)
+                        for part in ('classifier', 'loss_decode'))
+    state = {key: value for key, value in loaded.get('state_dict', loaded).items()
+             if not key.startswith(classifiers)}
+    state[SPACE_KEY] = getattr(model, SPACE_KEY)  # another one, as is meant here
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f'finetune_from={checkpoint}: the weights do not fit: {error}\nWhere the '
+            "checkpoint's batch norms are dataset-specific and the config's are not, or of other "
+            "datasets, write one dataset's network with tools/export.py first") from None
+    missing = [key for key in missing if not key.startswith(classifiers)
+               and not key.endswith('num_batches_tracked')]
+    if missing:
+        raise ValueError(f'finetune_from={checkpoint}: it has no weights for {len(missing)} '
+                         f'tensors of this network, such as {missing[0]}')
+    ignored = f'; {len(unexpected)} others are ignored' if unexpected else ''
+    print_log(f'Weights of {checkpoint} but for the classifiers are taken over{ignored}',
+              logger='current')
