@@ -37,7 +37,7 @@ def add_class_similarities(sums: Tensor, counts: Tensor, similarity: Tensor, lab
     total = torch.zeros(len(sums) + 1, sums.shape[1], dtype=torch.float64, device=sums.device)
 
     def rule(x: Tensor, strip: Tensor, room: Tensor, with_gradient: bool) -> Tensor:
-        pixels = x.permute(1, 0, 2, 3).flatten(1).t()  # [pixels, N]
+        pixels = x.transpose(1, 2).flatten(0, 1)  # [pixels, N]
         sums_of_strip = pixels.new_zeros(len(total), x.shape[1])
         sums_of_strip.index_add_(0, strip.flatten(), pixels)
         total.add_(sums_of_strip)

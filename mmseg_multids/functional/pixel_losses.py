@@ -146,9 +146,9 @@ def _check(logits: Tensor, target: Tensor, ignore_index: int, num_labels: int) -
                          f'{list(logits.shape)} and {list(target.shape)}')
     if target.is_cuda or not target.numel():
         return  # on a GPU it would wait for the device, where the look-up itself asserts
-    ids = target[target != ignore_index]
-    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= num_labels):
-        wrong = int(ids.max()) if int(ids.max()) >= num_labels else int(ids.min())
+    smallest, largest = (int(x) for x in target.masked_fill(target == ignore_index, 0).aminmax())
+    if smallest < 0 or largest >= num_labels:
+        wrong = largest if largest >= num_labels else smallest
         raise ValueError(f'label id {wrong} is outside 0..{num_labels - 1} and is not '
                          f'ignore_index={ignore_index}')
 
@@ -174,21 +174,23 @@ def _reduce(logits: Tensor, target: Tensor, rule: PixelRule, ignore_index: int,
     return loss / torch.where(total > 0, total, torch.ones_like(total))
 
 
-def _positions(labels: Tensor, shape: torch.Size) -> Tensor:
-    """Positions of each pixel's channel in a flat [N, K, r, c]; labels and result [N, r, c]."""
-    pixels = shape[2] * shape[3]
-    start = torch.arange(shape[0], device=labels.device)[:, None, None] * (shape[1] * pixels)
-    within = torch.arange(pixels, device=labels.device).view(shape[2], shape[3])
-    return start + within + labels * pixels
+def _positions(labels: Tensor, channels: int) -> Tensor:
+    """Positions of each pixel's channel in a flat [M, K, c]; labels and result [M, c]."""
+    pixels = labels.shape[1]
+    start = torch.arange(len(labels), device=labels.device)[:, None] * (channels * pixels)
+    return start + torch.arange(pixels, device=labels.device) + labels * pixels
 
 
 def softmax_rule(x: Tensor, labels: Tensor, room: Tensor, with_gradient: bool) -> Tensor:
     """Cross entropy and its gradient: UniSeg, Eq. (a-11) and (a-13)."""
-    at = _positions(labels, x.shape)
-    torch.log_softmax(x, 1, out=room)
-    losses = -room.take(at)
+    at = _positions(labels, x.shape[1])
+    largest = x.amax(dim=1, keepdim=True)  # [M, 1, c]
+    losses = largest.squeeze(1) - x.take(at)
+    exponentials = x.sub_(largest).exp_()
+    total = exponentials.sum(dim=1, keepdim=True)
+    losses += total.squeeze(1).log()
     if with_gradient:
-        room.exp_()
+        torch.mul(exponentials, total.reciprocal_(), out=room)
         room.put_(at, -torch.ones_like(losses), accumulate=True)
     return losses
 
@@ -213,7 +215,7 @@ def _bce_rule(table: SupervisionTable) -> PixelRule:
         for position in table.positives.unbind(dim=1):
             channel = position[labels]
             used = (channel >= 0).to(x.dtype)
-            at = _positions(channel.clamp(min=0), x.shape)
+            at = _positions(channel.clamp(min=0), x.shape[1])
             losses = losses - x.take(at) * used
             if with_gradient:
                 room.put_(at, -used, accumulate=True)

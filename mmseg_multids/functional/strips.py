@@ -4,9 +4,10 @@ The logits of a strip of rows are interpolated, its losses and their gradient co
 gradient is brought back to the low resolution before the next strip is begun. What is held is a few
 arrays of the size of the low-resolution logits and two of the size of a strip.
 
-Bilinear interpolation is two small matrices, one for each direction. The columns' matrix is banded,
-so the image is cut into blocks of columns that see a few of the small image's columns each; the
-blocks are a batch dimension of everything that follows.
+Bilinear interpolation is two small matrices, one for each direction. Both are banded. A strip sees
+a few of the small image's rows, and the image is cut into blocks of columns that see a few of its
+columns each; the blocks are a batch dimension of everything that follows. Rows stand before
+channels, so that both directions are products of contiguous matrices.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _STRIP_BYTES = {'cpu': 4 * 2 ** 20}
 _STRIP_BYTES_ELSEWHERE = 64 * 2 ** 20
 _BLOCK_COLUMNS = 64
 
-#: From a strip's logits x [N, K, r, c], which may be overwritten, its labels y [N, r, c] (0 where
-#: not labelled), and an array g of x's shape to the losses of the pixels [N, r, c]. If the last
+#: From the logits x [M, K, c] of c pixels each, which may be overwritten, their labels y [M, c] (0
+#: where not labelled), and an array g of x's shape to the losses of the pixels [M, c]. If the last
 #: argument is true, g then holds their gradient.
 PixelRule = Callable[[Tensor, Tensor, Tensor, bool], Tensor]
 
@@ -82,20 +83,21 @@ class _Blocks:
         self.matrix = matrix.to(like.device)
 
     def cut(self, logits: Tensor, dtype: torch.dtype) -> Tensor:
-        """[B, K, h, w] -> [n, B, K, h, m]."""
+        """[B, K, h, w] -> [n, B, h, K, m]."""
+        logits = logits.permute(0, 2, 1, 3)
         if self.matrix is None:
-            return logits.to(dtype)[None]
+            return logits.to(dtype).contiguous()[None]
         parts = [logits[..., start:start + self.window] for start in self.starts]
         return torch.stack([part.to(dtype) for part in parts])
 
     def join(self, windows: Tensor) -> Tensor:
         """Gradient with respect to :meth:`cut`'s input."""
         if self.matrix is None:
-            return windows[0]
+            return windows[0].permute(0, 2, 1, 3)
         total = windows.new_zeros(*windows.shape[1:-1], self.small)
         for start, part in zip(self.starts, windows):
             total[..., start:start + self.window] += part
-        return total
+        return total.permute(0, 2, 1, 3)
 
     def tile(self, image: Tensor, fill: float) -> Tensor:
         """[B, H, W] -> [n * B, H, c], padded."""
@@ -117,58 +119,76 @@ class _Plan:
                  align_corners: bool) -> None:
         dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
         like = weights.new_empty((), dtype=dtype)
-        self.shape = logits.shape
         batch, channels, low, width = logits.shape
         self.high = labels.shape[1]
-        self.rows = _sources(low, self.high, align_corners, like)
         self.blocks = _Blocks(width, labels.shape[2], align_corners, like)
-        self.windows = self.blocks.cut(logits, dtype)  # [n, B, K, h, m]
+        self.count = self.blocks.count * batch  # blocks of all images: N
+        self.channels = channels
+        first, second, share = _sources(low, self.high, align_corners, like)
+        self.rows = like.new_zeros(self.high, low)  # rows' matrix
+        row = torch.arange(self.high, device=like.device)
+        self.rows.index_put_((row, first), 1 - share, accumulate=True)
+        self.rows.index_put_((row, second), share, accumulate=True)
+        self.first_row, self.last_row = first.tolist(), second.tolist()
+        self.windows = self.blocks.cut(logits, dtype).flatten(0, 1).flatten(2)  # [N, h, K * m]
         self.labels = self.blocks.tile(labels, 0)
         self.weights = self.blocks.tile(weights.to(dtype), 0)
-        row = self.blocks.count * batch * channels * self.blocks.columns
+        size = self.count * channels * self.blocks.columns
         limit = _STRIP_BYTES.get(logits.device.type, _STRIP_BYTES_ELSEWHERE)
-        self.step = min(self.high, max(1, limit // (row * like.element_size() or 1)))
+        self.step = min(self.high, max(1, limit // (size * like.element_size() or 1)))
         # Kept for all strips: fresh memory of this size would be asked of, and returned to, the
         # system for each of them, which costs more than the arithmetic.
-        self._large = [like.new_empty(row * self.step) for _ in range(2)]
-        small = row // self.blocks.columns * self.blocks.window
-        self._small = [like.new_empty(small * self.step) for _ in range(2)]
+        self._large = [like.new_empty(size * self.step) for _ in range(2)]
+        self._small = like.new_empty(size // self.blocks.columns * self.blocks.window * self.step)
 
     def strips(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Rows, enlarged logits [n * B, K, r, c], and room for their gradient."""
-        count, (batch, channels) = self.blocks.count, self.shape[:2]
+        """Rows, their enlarged logits [N * r, K, c], and room for their gradient."""
         for start in range(0, self.high, self.step):
             rows = slice(start, min(start + self.step, self.high))
-            height = rows.stop - rows.start
-            size = (count, batch, channels, height, self.blocks.window)
-            first, second = (_view(room, size) for room in self._small)
-            torch.index_select(self.windows, 3, self.rows.first[rows], out=first)
-            torch.index_select(self.windows, 3, self.rows.second[rows], out=second)
-            first.lerp_(second, self.rows.share[rows, None])
-            size = (count, batch * channels * height, self.blocks.columns)
-            x, room = (_view(room, size) for room in self._large)
+            seen, matrix = self._matrix(rows)
+            small = self._room(rows, self.windows.shape[2])
+            torch.bmm(matrix, self.windows[:, seen], out=small)
+            size = (self.count * (rows.stop - rows.start), self.channels, self.blocks.columns)
+            x, gradient = (_view(room, size) for room in self._large)
             if self.blocks.matrix is None:
-                x.copy_(first.view(size))
+                x.copy_(small.view(size))
             else:
-                torch.bmm(first.view(count, -1, self.blocks.window), self.blocks.matrix, out=x)
-            size = (count * batch, channels, height, self.blocks.columns)
-            yield rows, x.view(size), room.view(size)
+                torch.bmm(self._by_block(small), self.blocks.matrix, out=self._by_block(x))
+            yield rows, x, gradient
 
     def add_gradient(self, total: Tensor, gradient: Tensor, rows: slice) -> None:
-        """Bring a strip's gradient back to the windows' and add it to ``total``."""
-        count, (batch, channels) = self.blocks.count, self.shape[:2]
-        height = rows.stop - rows.start
-        size = (count, batch, channels, height, self.blocks.window)
-        first, second = (_view(room, size) for room in self._small)
-        gradient = gradient.view(count, -1, self.blocks.columns)
+        """Bring a strip's gradient back to the windows' and add it to ``total``, [N, h, K * m]."""
+        small = self._room(rows, self.windows.shape[2])
         if self.blocks.matrix is None:
-            first.copy_(gradient.view(size))
+            small.copy_(gradient.view(small.shape))
         else:
-            torch.bmm(gradient, self.blocks.matrix.transpose(1, 2),
-                      out=first.view(count, -1, self.blocks.window))
-        torch.mul(first, self.rows.share[rows, None], out=second)
-        total.index_add_(3, self.rows.second[rows], second)
-        total.index_add_(3, self.rows.first[rows], first.sub_(second))
+            torch.bmm(self._by_block(gradient), self.blocks.matrix.transpose(1, 2),
+                      out=self._by_block(small))
+        seen, matrix = self._matrix(rows)
+        total[:, seen].baddbmm_(matrix.transpose(1, 2), small)
+
+    def joined(self, total: Tensor) -> Tensor:
+        """Gradient with respect to the logits, [B, K, h, w], from that of the windows."""
+        blocks = self.blocks
+        return blocks.join(total.view(blocks.count, -1, total.shape[1], self.channels,
+                                      blocks.window))
+
+    def per_pixel(self, image: Tensor, rows: slice) -> Tensor:
+        """A strip of a tiled image, [N, H, c], as a rule has it: [N * r, c]."""
+        return image[:, rows].flatten(0, 1)
+
+    def _matrix(self, rows: slice) -> tuple[slice, Tensor]:
+        """Small rows that a strip sees, h', and their mixture: [N, r, h']."""
+        seen = slice(self.first_row[rows.start], self.last_row[rows.stop - 1] + 1)
+        return seen, self.rows[rows, seen].expand(self.count, -1, -1)
+
+    def _room(self, rows: slice, width: int) -> Tensor:
+        return _view(self._small, (self.count, rows.stop - rows.start, width))
+
+    def _by_block(self, room: Tensor) -> Tensor:
+        width = self.blocks.window if room.shape[-1] == self.windows.shape[2] \
+            else self.blocks.columns
+        return room.view(self.blocks.count, -1, width)
 
 
 def _view(room: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -192,12 +212,12 @@ class _SumOverPixels(torch.autograd.Function):
             # before a gradient scaler can act.
             gradient = torch.zeros_like(plan.windows) if needed else None
             for rows, x, room in plan.strips():
-                weight = plan.weights[:, rows]
-                total += (rule(x, plan.labels[:, rows], room, needed) * weight).sum()
+                weight = plan.per_pixel(plan.weights, rows)
+                total += (rule(x, plan.per_pixel(plan.labels, rows), room, needed) * weight).sum()
                 if needed:
                     plan.add_gradient(gradient, room.mul_(weight[:, None]), rows)
             if needed:
-                ctx.save_for_backward(plan.blocks.join(gradient))
+                ctx.save_for_backward(plan.joined(gradient))
         ctx.dtype = logits.dtype
         return total
 
@@ -235,5 +255,6 @@ def loss_of_each_pixel(logits: Tensor, labels: Tensor, weights: Tensor, rule: Pi
         plan = _Plan(logits, labels, weights, align_corners)
         losses = torch.empty_like(plan.weights)
         for rows, x, room in plan.strips():
-            losses[:, rows] = rule(x, plan.labels[:, rows], room, False) * plan.weights[:, rows]
-        return plan.blocks.untile(losses)
+            found = rule(x, plan.per_pixel(plan.labels, rows), room, False)
+            losses[:, rows] = found.view(plan.count, -1, losses.shape[2])
+        return plan.blocks.untile(losses * plan.weights)
