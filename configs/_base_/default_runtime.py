@@ -11,6 +11,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    unseen=dict(type='UnseenDatasetsHook'),
     visualization=dict(type='MultiDatasetVisualizationHook'))
 custom_hooks = [dict(type='SegmentationReportHook')]
 vis_backends = [dict(type='LocalVisBackend')]

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 
+from ..datasets.metainfo import label_spaces_from_cfg, whole_entry
 from ..models import UNIFIED, MultiDatasetSegmentor
 
 #: Transforms of a test pipeline that images without labels do not need.
@@ -47,7 +48,9 @@ def inference(model: MultiDatasetSegmentor,
         model: A model of :func:`init_model`.
         images: A file, an array [H, W, 3] (uint8, BGR as OpenCV reads it), or a sequence of them.
         dataset: Which dataset's classes to predict, or ``'unified'`` for all nodes. May be left out
-            where the model has one dataset.
+            where the model has one dataset. A dataset that the model was not trained on is read by
+            the names of its classes where the model's config tests it, or after
+            ``model.read_unseen(...)``.
         label_space: Predict in another dataset's classes than those of ``dataset``, or
             ``'unified'``; ``dataset`` then still says where the images come from, which may be a
             dataset that the model was not trained on.
@@ -68,18 +71,31 @@ def inference(model: MultiDatasetSegmentor,
             raise ValueError('name the dataset whose classes to predict: one of '
                              f'{", ".join(known)}, or {UNIFIED!r}')
         dataset = known[0]
-    if label_space is not None and label_space not in (*known, UNIFIED):
+    if label_space is not None and label_space not in (*known, UNIFIED, *model.unseen):
         raise ValueError(f'unknown label_space {label_space!r}; known: {", ".join(known)}, '
                          f'{UNIFIED}')
-    if label_space is None and dataset not in (*known, UNIFIED):
+    if label_space is None and dataset not in (*known, UNIFIED, *model.unseen):
+        _read_tested(model, dataset)
+    if label_space is None and dataset not in (*known, UNIFIED, *model.unseen):
         raise ValueError(f'unknown dataset {dataset!r}; known: {", ".join(known)}, {UNIFIED}. For '
                          'images of another dataset name the classes to predict: '
-                         f'label_space={known[0]!r}')
+                         f'label_space={known[0]!r}, or model.read_unseen(LabelSpace(name, '
+                         'classes))')
     target = label_space or dataset
     single = isinstance(images, (str, Path, np.ndarray))
     results = [_predict(model, image, None if dataset == UNIFIED else dataset, target)
                for image in ([images] if single else images)]
     return results[0] if single else results
+
+
+def _read_tested(model: MultiDatasetSegmentor, dataset: str) -> None:
+    """Let the model read a dataset that its config tests."""
+    for loader in (model.cfg.get('test_dataloader'), model.cfg.get('val_dataloader')):
+        entries = [whole_entry(entry) for entry in
+                   ((loader or {}).get('dataset') or {}).get('datasets', ())]
+        own = [entry for entry in entries if entry['name'] == dataset]
+        if own and dataset not in model.unseen:
+            model.read_unseen(label_spaces_from_cfg(own)[0])
 
 
 def _predict(model: MultiDatasetSegmentor, image: str | Path | np.ndarray, dataset: str | None,

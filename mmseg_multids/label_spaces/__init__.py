@@ -10,6 +10,7 @@ from .report import format_label_space
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
+from .unseen import match_nodes
 
 __all__ = [
     'AliasFile',
@@ -23,6 +24,7 @@ __all__ = [
     'inherited_nodes',
     'label_space_hash',
     'match_by_name',
+    'match_nodes',
     'namesakes',
     'normalise_name',
     'read_alias_file',

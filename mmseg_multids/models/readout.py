@@ -12,6 +12,9 @@ from ..functional import sum_node_logits
 from ..label_spaces import UnifiedLabelSpace
 from .context import UNIFIED
 
+#: Logit of a class that no node stands for. Finite, so that resizing makes no NaN of it.
+_NEVER = -1e4
+
 
 class ReadOut(nn.Module):
     """Reads one target out of the nodes: a dataset's classes, or the nodes themselves.
@@ -66,3 +69,36 @@ class ReadOut(nn.Module):
     def extra_repr(self) -> str:
         """Show the target and its size."""
         return f'target={self.target!r}, num_outputs={self.num_outputs}'
+
+
+class MatchedReadOut(nn.Module):
+    """Reads a dataset that the model was not trained on: channels selected by name (UniSeg, 4.1).
+
+    A class has the logit of the node that it was matched with, the mean where there are several
+    (the heads of a multi-head model), and one that never wins where there is none. So the argmax
+    is taken among the classes that both label spaces have.
+
+    Args:
+        class_of_node: Class of each node, -1 for none. Shape [N].
+        num_classes: Number of classes K of the dataset.
+
+    Attributes:
+        num_outputs: K.
+        rows: The rows of the classifier that are needed.
+    """
+
+    def __init__(self, class_of_node: np.ndarray, num_classes: int) -> None:
+        super().__init__()
+        self.num_outputs = num_classes
+        rows = np.flatnonzero(class_of_node >= 0)
+        counts = np.bincount(class_of_node[rows], minlength=num_classes)
+        self.register_buffer('rows', torch.from_numpy(rows), persistent=False)
+        self.register_buffer('_class_of_row', torch.from_numpy(class_of_node[rows]),
+                             persistent=False)
+        self.register_buffer('_counts', torch.from_numpy(counts), persistent=False)
+
+    def forward(self, row_logits: Tensor) -> Tensor:
+        """Turn the logits of the rows, [B, R, H, W], into those of the classes, [B, K, H, W]."""
+        sums = sum_node_logits(row_logits, self._class_of_row, self.num_outputs)
+        counts = self._counts[:, None, None]
+        return (sums / counts.clamp(min=1)).masked_fill(counts == 0, _NEVER)

@@ -43,6 +43,15 @@ def test_images_of_an_unseen_dataset(model, image):
         inference(model, image[0], dataset='elsewhere')
 
 
+def test_a_dataset_that_the_config_tests_is_read_by_names(model, image):
+    model.cfg.test_dataloader.dataset.datasets.append(
+        {'name': 'village', 'type': 'ToyWorldDataset', 'view': 'village'})
+    result = inference(model, image[0], dataset='village')
+    assert result.seg_logits.data.shape == (18, 64, 96)
+    again = inference(model, image[0], dataset='elsewhere', label_space='village')
+    assert again.metainfo['pred_classes'] == list(model.unseen['village'].classes)
+
+
 def test_another_label_space(model, image):
     result = inference(model, image[0], dataset='city', label_space='asia')
     assert result.seg_logits.data.shape[0] == 22

@@ -8,6 +8,8 @@ from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import load_checkpoint, save_checkpoint
 from mmseg.registry import MODELS
 
+from mmseg_multids.label_spaces import LabelSpace
+
 from .toy import DATASETS, FCN, NORM, batch, build, model_cfg
 
 HEADS = {
@@ -254,6 +256,64 @@ def test_an_unseen_dataset_can_be_read_in_a_known_space():
     data = batch(['one'], label_space='two')
     data['data_samples'][0].set_metainfo({'dataset': 'three'})
     assert model.test_step(data)[0].seg_logits.data.shape[0] == 4
+
+
+UNSEEN = LabelSpace('three', ('tree', 'moon', 'sky', 'road'))
+
+
+def unseen_batch(names=('one', 'one')):
+    data = batch(list(names))
+    for sample in data['data_samples']:
+        sample.set_metainfo({'dataset': 'three'})
+    return data
+
+
+@pytest.mark.parametrize('kind', ['by_name', 'disjoint'])
+def test_an_unseen_dataset_is_read_by_names(kind):
+    """Channels of the classes that both have, then the argmax (UniSeg, section 4.1)."""
+    model = build(label_space={'type': kind}).eval()
+    class_of_node = model.read_unseen(UNSEEN)
+    result = model.test_step(unseen_batch())[0]
+    assert result.metainfo['pred_to_dataset'] == [0, -1, 2, 3]
+    nodes = model.test_step(batch([None]))[0].seg_logits.data  # [N, H, W]
+    for i in (0, 2, 3):
+        expected = nodes[torch.from_numpy(class_of_node == i)].mean(0)
+        torch.testing.assert_close(result.seg_logits.data[i], expected)
+    best = torch.where(torch.arange(4)[:, None, None] == 1, -1e9, result.seg_logits.data).argmax(0)
+    assert torch.equal(result.pred_sem_seg.data[0], best)
+    assert not (result.pred_sem_seg.data == 1).any()
+    # A sample of no dataset can be read so, too.
+    other = model.test_step(batch([None], label_space='three'))[0]
+    assert other.metainfo['pred_classes'] == list(UNSEEN.classes)
+
+
+def test_one_head_of_a_multi_head_model_can_be_chosen():
+    model = build(test_cfg={'mode': 'whole', 'unseen': {'source': 'two'}}).eval()
+    model.read_unseen(UNSEEN)
+    found = model.test_step(unseen_batch())[0].seg_logits.data
+    expected = model.test_step(batch(['two']))[0].seg_logits.data
+    torch.testing.assert_close(found[[0, 2, 3]], expected[[1, 0, 2]])
+
+
+def test_sliding_windows_over_an_unseen_dataset():
+    model = build(label_space={'type': 'by_name'}, test_cfg={
+        'mode': 'slide', 'crop_size': (32, 32), 'stride': (16, 16)}).eval()
+    model.read_unseen(UNSEEN)
+    data = unseen_batch()
+    data['inputs'] = [torch.nn.functional.pad(i, (0, 16)) for i in data['inputs']]
+    for sample in data['data_samples']:
+        sample.set_metainfo({'img_shape': (32, 48), 'ori_shape': (32, 48)})
+    logits = model.test_step(data)[0].seg_logits.data
+    assert logits.shape == (4, 32, 48) and logits.isfinite().all()
+
+
+def test_what_cannot_be_read_is_refused():
+    with pytest.raises(ValueError, match="test_cfg.unseen.source='four': the model has one, two"):
+        build(test_cfg={'unseen': {'source': 'four'}})
+    with pytest.raises(ValueError, match="test_cfg.unseen has no key 'alias'"):
+        build(test_cfg={'unseen': {'alias': []}})
+    with pytest.raises(ValueError, match="the model predicts 'one' already"):
+        build().read_unseen(LabelSpace('one', ['road', 'sky']))
 
 
 @pytest.mark.parametrize('flip', [False, True])

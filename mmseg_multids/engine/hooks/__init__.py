@@ -2,6 +2,8 @@
 
 from .class_relations_hook import ClassRelationsHook
 from .report_hook import SegmentationReportHook
+from .unseen_datasets_hook import UnseenDatasetsHook
 from .visualization_hook import MultiDatasetVisualizationHook
 
-__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'SegmentationReportHook']
+__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'SegmentationReportHook',
+           'UnseenDatasetsHook']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModule
@@ -16,7 +17,7 @@ from ...label_spaces import UnifiedLabelSpace
 from ...registry import MODELS
 from ..context import UNIFIED, DatasetContext, DatasetGroup
 from ..losses import PixelLoss
-from ..readout import ReadOut
+from ..readout import MatchedReadOut, ReadOut
 from .embedder import build_pixel_embedder
 
 
@@ -117,6 +118,11 @@ class UniSegHead(BaseModule):
     def num_outputs(self, target: str | None) -> int:
         """Return the number of channels that :meth:`predict` gives for a target."""
         return self._readout(target).num_outputs
+
+    def add_readout(self, target: str, class_of_node: np.ndarray, num_classes: int) -> None:
+        """Make :meth:`predict` know an unseen dataset; see :class:`MatchedReadOut`."""
+        device = next(self.parameters()).device
+        self.readouts[target] = MatchedReadOut(class_of_node, num_classes).to(device)
 
     def _readout(self, target: str | None) -> ReadOut:
         target = target or UNIFIED

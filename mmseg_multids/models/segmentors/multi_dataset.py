@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from ...datasets.metainfo import label_spaces_from_cfg
-from ...label_spaces import UnifiedLabelSpace, build_label_space
+from ...label_spaces import (
+    LabelSpace,
+    UnifiedLabelSpace,
+    build_label_space,
+    match_nodes,
+    read_alias_file,
+)
 from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
@@ -47,9 +55,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
             fit dataset-specific ones.
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
-            ``norm_fallback`` says which statistics of dataset-specific batch norms normalise
-            images of no known dataset: ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or
-            a dataset's name. Default: such images are refused.
+            ``unseen`` says how datasets that the model was not trained on are read:
+            ``dict(aliases=..., source=...)``, see :meth:`read_unseen`. ``norm_fallback`` says which
+            statistics of dataset-specific batch norms normalise images of no known dataset:
+            ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or a dataset's name. Default:
+            such images are refused.
         **kwargs: As in ``EncoderDecoder``. Every head must be a :class:`UniSegHead`.
 
     Raises:
@@ -84,6 +94,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
         self._check_fallback()
+        #: Datasets that the model was not trained on and can read, see :meth:`read_unseen`.
+        self.unseen: dict[str, LabelSpace] = {}
+        self._unseen_options = self._checked_unseen((self.test_cfg or {}).get('unseen'))
+        if self._unseen_options['aliases'] is None:
+            self._unseen_options['aliases'] = (label_space or {}).get('aliases')
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -222,6 +237,48 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     results[i].set_metainfo({'norm_dataset': name})
         return results
 
+    def read_unseen(self, unseen: LabelSpace) -> np.ndarray:
+        """Learn to predict a dataset that the model was not trained on, by the names of classes.
+
+        Samples of that ``dataset`` are then predicted in its classes: of the nodes those are taken
+        that have the name of one of its classes, or an alias of it, and the argmax is among them
+        (UniSeg, section 4.1). ``test_cfg=dict(unseen=dict(aliases=..., source=...))`` gives the
+        aliases (default: those of ``label_space``) and the dataset whose classes alone are taken,
+        such as one head of a multi-head model (default: all; classes with several nodes have
+        their mean logit).
+
+        Args:
+            unseen: Its name and classes.
+
+        Returns:
+            The class of each node, -1 for none. Shape [N].
+
+        Raises:
+            ValueError: The model was trained on a dataset of that name; no class has a node.
+        """
+        if unseen.name in (*self.label_space.datasets, UNIFIED):
+            raise ValueError(f'the model predicts {unseen.name!r} already')
+        aliases, source = self._unseen_options['aliases'], self._unseen_options['source']
+        if isinstance(aliases, (str, os.PathLike)):
+            aliases = read_alias_file(aliases).groups
+        class_of_node = match_nodes(self.label_space, unseen, aliases, source)
+        self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes)
+        self.unseen[unseen.name] = unseen
+        self._unseen_ids[unseen.name] = [
+            i if i in class_of_node else -1 for i in range(unseen.num_classes)]
+        return class_of_node
+
+    def _checked_unseen(self, given: Mapping | None) -> dict:
+        self._unseen_ids: dict[str, list[int]] = {}
+        options = {'aliases': None, 'source': None, **(given or {})}
+        unknown = sorted(set(options) - {'aliases', 'source'})
+        if unknown:
+            raise ValueError(f'test_cfg.unseen has no key {unknown[0]!r}; allowed: aliases, source')
+        if options['source'] not in (None, *self.label_space.datasets):
+            raise ValueError(f'test_cfg.unseen.source={options["source"]!r}: the model has '
+                             f'{", ".join(self.label_space.datasets)}')
+        return options
+
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
         choice = self._check_fallback()
@@ -273,7 +330,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def _prediction_groups(self, data_samples: list) -> dict:
         default = (self.test_cfg or {}).get('label_space')
-        known = (*self.label_space.datasets, UNIFIED)
+        known = (*self.label_space.datasets, *self.unseen, UNIFIED)
         groups: dict = {}
         for i, sample in enumerate(data_samples):
             dataset = sample.metainfo.get('dataset')
@@ -281,14 +338,19 @@ class MultiDatasetSegmentor(EncoderDecoder):
             if target not in known:
                 raise ValueError(
                     f'unknown dataset {target!r}: the model predicts {", ".join(known)}. To '
-                    "predict an unseen dataset, name one of these as test_cfg['label_space']")
+                    'predict an unseen dataset in its own classes, name them with read_unseen() '
+                    '(UnseenDatasetsHook does that in a run); or name one of these as '
+                    "test_cfg['label_space']")
             groups.setdefault((dataset, target), []).append(i)
         return groups
 
     def _stamp(self, sample, dataset: str | None, target: str):
         if target == dataset:
+            if dataset in self.unseen:  # the classes that can be predicted
+                sample.set_metainfo({'pred_to_dataset': self._unseen_ids[dataset]})
             return sample
         classes = (self.label_space.nodes if target == UNIFIED
+                   else self.unseen[target].classes if target in self.unseen
                    else self.label_space.space(target).classes)
         sample.set_metainfo({'label_space': target, 'pred_classes': list(classes)})
         if target == UNIFIED and dataset in self.label_space.datasets:
