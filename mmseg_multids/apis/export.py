@@ -16,7 +16,13 @@ from mmseg.registry import TASK_UTILS, WEIGHT_INITIALIZERS
 from torch import Tensor
 
 from ..files import replacing
-from ..models import UNIFIED, LinearNodeClassifier, MultiDatasetSegmentor, UniSegHead
+from ..models import (
+    UNIFIED,
+    LinearNodeClassifier,
+    MultiDatasetSegmentor,
+    UniSegHead,
+    classifier_in_use,
+)
 from ..models.context import MEAN
 from ..models.layers import DSBN, dsbn_layers
 from ..models.segmentors.checkpoint import SPACE_KEY
@@ -287,12 +293,14 @@ def plain_state(model: MultiDatasetSegmentor, dataset: str,
         state.update({f'{name}.{key}': value for key, value in layer.plain_state(norm).items()
                       if value is not None})
     for name, head in heads_of(model).items():
-        if type(head.classifier) is not LinearNodeClassifier:
-            raise TypeError(f'{name}: a {type(head.classifier).__name__} cannot be exported; only '
+        classifier = classifier_in_use(head.classifier)
+        if type(classifier) is not LinearNodeClassifier:
+            raise TypeError(f'{name}: a {type(classifier).__name__} cannot be exported; only '
                             'LinearNodeClassifier is the 1x1 convolution that stock heads have')
-        for key, rows in _class_rows(head, dataset).items():
-            del state[f'{name}.classifier.{key}']
-            state[f'{name}.conv_seg.{key}'] = rows
+        state = {key: value for key, value in state.items()
+                 if not key.startswith(f'{name}.classifier.')}
+        state.update({f'{name}.conv_seg.{key}': rows
+                      for key, rows in _class_rows(head, dataset).items()})
         inner = f'{name}.head.'
         for key in [key for key in state if key.startswith(inner)]:
             state[f'{name}.{key[len(inner):]}'] = state.pop(key)
@@ -306,8 +314,9 @@ def _class_rows(head: UniSegHead, dataset: str) -> dict[str, Tensor]:
     if their D numbers were pixels.
     """
     readout = head.readouts[dataset]
-    weight = head.classifier.weight[readout.rows].flatten(1)  # [R, D]
-    bias = head.classifier.bias[readout.rows]  # [R]
+    classifier = classifier_in_use(head.classifier)
+    weight = classifier.weight[readout.rows].flatten(1)  # [R, D]
+    bias = classifier.bias[readout.rows]  # [R]
     return {'weight': readout(weight[None, :, :, None])[0, ..., None],
             'bias': readout(bias[None, :, None, None])[0, :, 0, 0]}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..datasets import MultiDataset
 from ..functional import add_class_similarities
 from ..label_spaces import ClassRelations
-from ..models import CosineNodeClassifier, MultiDatasetSegmentor
+from ..models import CosineNodeClassifier, MultiDatasetSegmentor, classifier_in_use
 from ..registry import DATASETS
 from .trained import name_of
 
@@ -39,7 +39,7 @@ def check_similarity(model: MultiDatasetSegmentor, similarity: str) -> None:
     """Refuse a similarity that a model does not have; errors as :func:`gather_relations`."""
     if similarity not in SIMILARITIES:
         raise ValueError(f'similarity={similarity!r}: allowed are {", ".join(SIMILARITIES)}')
-    classifier = model.decode_head.classifier
+    classifier = classifier_in_use(model.decode_head.classifier)
     if similarity == 'cosine' and not isinstance(classifier, CosineNodeClassifier):
         raise TypeError(f"similarity='cosine' needs a CosineNodeClassifier, the model has a "
                         f"{type(classifier).__name__}; use it, or similarity='sigmoid'")
@@ -70,6 +70,7 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
     """
     check_similarity(model, similarity)
     head, space = model.decode_head, model.label_space
+    classifier = classifier_in_use(head.classifier)
     if set(images.names) != set(space.datasets):
         raise ValueError(f'the images are of {", ".join(images.names)}, the model was built for '
                          f'{", ".join(space.datasets)}')
@@ -85,8 +86,8 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
             for inputs, labels in _images(model, images, dataset, max_images):
                 with model.context.batch([dataset] * len(inputs)):
                     embedding = head.head(model.extract_feat(inputs))
-                found = (head.classifier.similarity(embedding) if similarity == 'cosine'
-                         else head.classifier(embedding).sigmoid())
+                found = (classifier.similarity(embedding) if similarity == 'cosine'
+                         else classifier(embedding).sigmoid())
                 add_class_similarities(sums, seen, found, labels, head.ignore_index,
                                        head.align_corners)
             all_reduce(sums)

@@ -1,6 +1,11 @@
 """How a batch becomes losses or predictions."""
 
-from .classifiers import CosineNodeClassifier, LinearNodeClassifier
+from .classifiers import (
+    CosineNodeClassifier,
+    LinearNodeClassifier,
+    StagedNodeClassifier,
+    classifier_in_use,
+)
 from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
@@ -16,9 +21,11 @@ __all__ = [
     'LinearNodeClassifier',
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
-    'UniSegHead',
     'NullBCELoss',
     'PixelCrossEntropyLoss',
+    'StagedNodeClassifier',
+    'UniSegHead',
+    'classifier_in_use',
     'collapse_dsbn',
     'convert_to_dsbn',
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Union
 
 import torch
@@ -105,3 +106,68 @@ class CosineNodeClassifier(BaseModule):
         # The smaller of both factors is scaled.
         return F.conv2d(F.normalize(embedding, dim=1),
                         self.scale * F.normalize(self.weight[rows], dim=1))
+
+
+@MODELS.register_module()
+class StagedNodeClassifier(BaseModule):
+    """Another classifier for each stage of a run, the first one in use.
+
+    UniSeg's relations need a cosine classifier; the model that is trained with them may have a
+    linear one. :meth:`advance` goes on to the next; which one is in use is part of the checkpoint.
+
+    Args:
+        stages: Configs of the classifiers.
+        num_nodes: Number of nodes N; given by the head.
+        channels: Channels D of the pixel embedding; given by the head.
+        init_cfg: MMEngine's initialisation.
+
+    Shapes:
+        - input: [B, D, H, W]; output: [B, R, H, W] for R rows
+
+    Raises:
+        ValueError: Fewer than two stages; going on from the last one.
+
+    Example:
+        >>> classifier = dict(_delete_=True, type='StagedNodeClassifier', stages=[
+        ...     dict(type='CosineNodeClassifier'), dict(type='LinearNodeClassifier')])
+        >>> custom_hooks = [dict(type='ClassRelationsHook', begin=20000)]
+    """
+
+    def __init__(self, stages: Sequence[dict], num_nodes: int, channels: int,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if len(stages) < 2:
+            raise ValueError(f'stages has {len(stages)} classifier(s); two or more are needed')
+        given = {'num_nodes': num_nodes, 'channels': channels}
+        self.stages = nn.ModuleList(MODELS.build(stage, default_args=given) for stage in stages)
+        self.register_buffer('stage', torch.zeros((), dtype=torch.int64))
+        self._read = (-1, 0)  # version of the buffer, its value: reading a GPU's each time waits
+
+    @property
+    def current(self) -> nn.Module:
+        """The classifier in use."""
+        if self._read[0] != self.stage._version:
+            self._read = (self.stage._version, int(self.stage))
+        return self.stages[self._read[1]]
+
+    def advance(self) -> None:
+        """Go on to the next stage's classifier."""
+        if int(self.stage) + 1 >= len(self.stages):
+            raise ValueError(f'stage {int(self.stage) + 1} of {len(self.stages)} is the last one')
+        self.stage += 1
+
+    def forward(self, embedding: Tensor,
+                rows: Union[slice, Tensor] = slice(None)) -> Tensor:  # noqa: B008, UP007
+        """Return the logits of the nodes in ``rows``."""
+        current = self.current
+        logits = current(embedding, rows)
+        if self.training:
+            # Distributed training needs every parameter in the graph.
+            unused = [p.sum() for s in self.stages if s is not current for p in s.parameters()]
+            logits = logits + 0 * torch.stack(unused).sum()
+        return logits
+
+
+def classifier_in_use(classifier: nn.Module) -> nn.Module:
+    """Return a classifier itself, or the current one of several stages."""
+    return classifier.current if isinstance(classifier, StagedNodeClassifier) else classifier

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmseg_multids.label_spaces import ClassRelations
@@ -38,15 +39,64 @@ def test_relations_are_gathered_between_the_stages(tmp_path):
     assert after[key].tolist() == found.table('asia').tolist()
 
 
+def restarted(tmp_path, **changes):
+    """The second stage from scratch and with another classifier, as the paper has it."""
+    cfg = staged(tmp_path, **changes)
+    cfg.model.decode_head.classifier = {
+        'type': 'StagedNodeClassifier',
+        'stages': [{'type': 'CosineNodeClassifier'}, {'type': 'LinearNodeClassifier'}]}
+    cfg.custom_hooks[0].restart = True
+    cfg.param_scheduler = [dict(type='PolyLR', by_epoch=False, begin=0, end=3),
+                           dict(type='PolyLR', by_epoch=False, begin=3, end=5)]
+    return cfg
+
+
+@pytest.mark.parametrize('make', [staged, restarted])
 @pytest.mark.parametrize('at', [2, 3, 4])
-def test_resuming_in_either_stage_equals_an_uninterrupted_run(tmp_path, at):
-    whole = Runner.from_cfg(staged(tmp_path))
+def test_resuming_in_either_stage_equals_an_uninterrupted_run(tmp_path, at, make):
+    whole = Runner.from_cfg(make(tmp_path))
     whole.train()
-    again = Runner.from_cfg(staged(tmp_path / 'again', resume=True,
-                                   load_from=str(tmp_path / f'iter_{at}.pth')))
+    again = Runner.from_cfg(make(tmp_path / 'again', resume=True,
+                                 load_from=str(tmp_path / f'iter_{at}.pth')))
     again.train()
     expected, found = weights(whole), weights(again)
     assert all(torch.equal(expected[k], found[k]) for k in expected)
+
+
+def test_the_second_stage_starts_afresh(tmp_path):
+    class Watch(Hook):
+        def __init__(self):
+            self.seen = {}
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            self.seen[batch_idx] = (weights(runner), runner.optim_wrapper.get_lr()['lr'][0],
+                                    len(runner.optim_wrapper.optimizer.state))
+
+    runner = Runner.from_cfg(restarted(tmp_path))
+    watch = Watch()
+    runner.register_hook(watch, priority='LOWEST')
+    first = weights(runner)
+    runner.train()
+    (before, low, some), (after, high, none) = watch.seen[2], watch.seen[3]
+    assert low < 0.01 and high == 0.01 and watch.seen[4][1] < 0.01
+    assert some and not none
+    counts = 'backbone.bn1.num_batches_tracked'
+    assert before[counts] == 2 and after[counts] == 0
+    weight = 'backbone.conv1.weight'
+    assert not torch.equal(after[weight], before[weight])
+    assert not torch.equal(after[weight], first[weight])  # other random numbers than the first's
+    stage = 'decode_head.classifier.stage'
+    assert before[stage] == 0 and after[stage] == 1
+    linear = 'decode_head.classifier.stages.1.weight'
+    last = weights(runner)
+    assert not torch.equal(last[linear], after[linear])
+
+
+def test_averaged_weights_cannot_start_afresh(tmp_path):
+    cfg = restarted(tmp_path)
+    cfg.custom_hooks.append({'type': 'EMAHook'})
+    with pytest.raises(ValueError, match='restart=True and EMAHook'):
+        Runner.from_cfg(cfg).train()
 
 
 @pytest.mark.parametrize(('change', 'error', 'words'), [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
+import torch
+from mmengine.dist import broadcast, is_main_process
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapperDict
 
 from ...apis.relations import check_similarity, gather_relations, training_images
-from ...models import ClassRelationalBCELoss
-from ...registry import HOOKS
+from ...datasets.randomness import mix
+from ...models import ClassRelationalBCELoss, StagedNodeClassifier
+from ...registry import HOOKS, MODELS
 from ...visualization.relations import draw_relations
 
 
@@ -23,25 +26,34 @@ class ClassRelationsHook(Hook):
     equals an uninterrupted one. Files of the relations are written to
     ``<work_dir>/class_relations``.
 
+    The second stage may have another classifier (:class:`StagedNodeClassifier`) and may start
+    afresh: the paper trains one model for the relations and another with them.
+
     Args:
         begin: First iteration that uses the relations.
         similarity: As in :func:`mmseg_multids.apis.relations.gather_relations`.
         tau: Threshold. Default: the paper's automatic one.
         max_images: Use so many images of each dataset. Default: all.
+        restart: Train the second stage from new weights, those that the config initialises the
+            model with, and an optimiser without a past. The learning rate is the first
+            iteration's; a schedule that begins at ``begin`` lets it decay again.
 
     Raises:
         ValueError: Before training: no loss can take relations, or it has them from a file;
             ``begin`` is no iteration of the run.
+            ``restart`` with averaged weights, which have a past.
         TypeError: Before training: the classifier has no such similarity.
 
     Example:
-        >>> custom_hooks = [dict(type='ClassRelationsHook', begin=20000)]
+        >>> custom_hooks = [dict(type='ClassRelationsHook', begin=20000, restart=True)]
+        >>> param_scheduler = [dict(type='PolyLR', power=0.9, by_epoch=False, begin=0, end=20000),
+        ...                    dict(type='PolyLR', power=0.9, by_epoch=False, begin=20000)]
     """
 
     def __init__(self, begin: int, similarity: str = 'cosine', tau: float | None = None,
-                 max_images: int | None = None) -> None:
+                 max_images: int | None = None, restart: bool = False) -> None:
         self.begin, self.similarity, self.tau = begin, similarity, tau
-        self.max_images = max_images
+        self.max_images, self.restart = max_images, restart
 
     def _losses(self, runner) -> list[ClassRelationalBCELoss]:
         return [m for m in runner.model.modules() if isinstance(m, ClassRelationalBCELoss)]
@@ -58,7 +70,11 @@ class ClassRelationsHook(Hook):
         if any(loss.relations is not None for loss in losses):
             raise ValueError('ClassRelationsHook: the loss has relations from a file already; '
                              'remove one of both')
-        check_similarity(_plain(runner.model), self.similarity)
+        if self.restart and any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise ValueError('ClassRelationsHook: restart=True and EMAHook do not go together: its '
+                             'average would hold the first stage')
+        if runner.iter <= self.begin:  # else the classifier is the second stage's
+            check_similarity(_plain(runner.model), self.similarity)
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Gather and set."""
@@ -67,8 +83,13 @@ class ClassRelationsHook(Hook):
         relations = gather_relations(
             _plain(runner.model), training_images(runner.cfg), self.similarity, self.tau,
             self.max_images, {'run': runner.experiment_name, 'iteration': str(self.begin)})
-        for loss in self._losses(runner):
-            loss.set_relations(relations)
+        if self.restart:
+            _restart(runner, self.begin)
+        for module in runner.model.modules():
+            if isinstance(module, StagedNodeClassifier):
+                module.advance()
+            if isinstance(module, ClassRelationalBCELoss):
+                module.set_relations(relations)
         found = relations.relations()
         listed = ''.join(f'\n  {r.dataset}: {r.primary} -> {r.secondary} '
                          f'({r.score:.3f}, own {r.own_score:.3f})' for r in found)
@@ -78,6 +99,26 @@ class ClassRelationsHook(Hook):
             folder = Path(runner.work_dir) / 'class_relations'
             relations.to_json(folder / 'relations.json')
             draw_relations(relations, folder / 'relations.png')
+
+
+def _restart(runner, iteration: int) -> None:
+    """Give the model new weights, the same on all processes, and the optimiser no past."""
+    model = _plain(runner.model)
+    with torch.random.fork_rng():
+        # The loop's seed is the checkpoint's after resuming.
+        seed = getattr(runner.train_loop, '_seed', runner.seed) or 0
+        torch.manual_seed(mix(seed, iteration) >> 1)
+        fresh = MODELS.build(runner.cfg.model)
+        fresh.init_weights()
+    state = fresh.state_dict()
+    for value in state.values():
+        broadcast(value)
+    model.load_state_dict(state)
+    wrapper = runner.optim_wrapper
+    for part in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper,):
+        part.optimizer.state.clear()
+        for group in part.optimizer.param_groups:
+            group['lr'] = group.get('initial_lr', group['lr'])
 
 
 def _plain(model):
