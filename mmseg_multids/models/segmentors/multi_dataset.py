@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -96,9 +96,9 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self._check_fallback()
         #: Datasets that the model was not trained on and can read, see :meth:`read_unseen`.
         self.unseen: dict[str, LabelSpace] = {}
-        self._unseen_options = self._checked_unseen((self.test_cfg or {}).get('unseen'))
-        if self._unseen_options['aliases'] is None:
-            self._unseen_options['aliases'] = (label_space or {}).get('aliases')
+        self._unseen_ids: dict[str, list[int]] = {}
+        self._aliases = (label_space or {}).get('aliases')
+        self._unseen_options()
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -258,7 +258,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         """
         if unseen.name in (*self.label_space.datasets, UNIFIED):
             raise ValueError(f'the model predicts {unseen.name!r} already')
-        aliases, source = self._unseen_options['aliases'], self._unseen_options['source']
+        aliases, source = self._unseen_options()
         if isinstance(aliases, (str, os.PathLike)):
             aliases = read_alias_file(aliases).groups
         class_of_node = match_nodes(self.label_space, unseen, aliases, source)
@@ -268,16 +268,17 @@ class MultiDatasetSegmentor(EncoderDecoder):
             i if i in class_of_node else -1 for i in range(unseen.num_classes)]
         return class_of_node
 
-    def _checked_unseen(self, given: Mapping | None) -> dict:
-        self._unseen_ids: dict[str, list[int]] = {}
-        options = {'aliases': None, 'source': None, **(given or {})}
+    def _unseen_options(self) -> tuple:
+        """Return the aliases and the source dataset that ``test_cfg.unseen`` gives."""
+        options = {'aliases': None, 'source': None, **((self.test_cfg or {}).get('unseen') or {})}
         unknown = sorted(set(options) - {'aliases', 'source'})
         if unknown:
             raise ValueError(f'test_cfg.unseen has no key {unknown[0]!r}; allowed: aliases, source')
         if options['source'] not in (None, *self.label_space.datasets):
             raise ValueError(f'test_cfg.unseen.source={options["source"]!r}: the model has '
                              f'{", ".join(self.label_space.datasets)}')
-        return options
+        aliases = self._aliases if options['aliases'] is None else options['aliases']
+        return aliases, options['source']
 
     def _fallback(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""

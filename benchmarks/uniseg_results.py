@@ -1,0 +1,317 @@
+"""UniSeg's claim on small data: trains on all datasets but one and tests on all; prints Markdown.
+
+Every row is a config of ``configs/uniseg``, run with several seeds on the whole mix and on the mix
+without one dataset, which is then unseen. Finished runs are kept in ``--out`` and not repeated, so
+an interrupted call goes on.
+
+    python benchmarks/uniseg_results.py --set toyworld4 --out work_dirs/uniseg_results
+    python benchmarks/uniseg_results.py --set realbench4 --out work_dirs/uniseg_results
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
+from mmseg_multids.datasets.toyworld import true_relations
+from mmseg_multids.evaluation import DatasetScores
+from mmseg_multids.files import replacing
+
+ROOT = Path(__file__).parent.parent
+METHODS = {'ce': 'Multi-dataset (CE)', 'null': 'UniSeg (Null BCE)',
+           'classrel': 'UniSeg (class-relational BCE)', 'multihead': 'multi-head'}
+
+
+class Mixes(NamedTuple):
+    """What is trained on and tested."""
+
+    datasets: tuple[str, ...]
+    #: Datasets that are left out in turn.
+    held_out: tuple[str, ...]
+    #: Datasets that are tested and never trained on.
+    unseen: tuple[str, ...]
+
+
+SETS = {'toyworld4': Mixes(('city', 'metro', 'asia', 'atlas'), ('city', 'metro', 'asia', 'atlas'),
+                           ('village', 'wild')),
+        # The other two share one class with the rest: nothing to choose between.
+        'realbench4': Mixes(('camvid11', 'ycor8', 'labelmefacade8', 'mumbai_aerial6'),
+                            ('camvid11', 'labelmefacade8'), ())}
+
+
+class Run(NamedTuple):
+    """One row's training on one mix with one seed."""
+
+    which: str
+    method: str
+    #: Dataset that is left out; ``''`` for none, ``'only:...'`` for a single dataset.
+    without: str
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        """Where its results lie."""
+        return out / self.which / self.method / (self.without.replace(':', '_') or 'all') \
+            / f'seed{self.seed}'
+
+    def datasets(self) -> list[str]:
+        """What it is trained on."""
+        every = SETS[self.which].datasets
+        if self.without.startswith('only:'):
+            return [self.without[5:]]
+        return [name for name in every if name != self.without]
+
+
+def runs_of(which: str, seeds: Sequence[int]) -> list[Run]:
+    """Return all runs of a set, the longest first."""
+    mixes = SETS[which]
+    found = [Run(which, method, without, seed) for method in ('classrel', 'ce', 'null', 'multihead')
+             for without in ('', *mixes.held_out) for seed in seeds]
+    return found + [Run(which, 'ce', f'only:{name}', seed)
+                    for name in mixes.datasets for seed in seeds]
+
+
+# ------------------------------------------------------------------ one run, in its own process
+
+
+def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Config:
+    cfg = Config.fromfile(ROOT / 'configs' / 'uniseg' / f'uniseg_{run.which}_{name}.py')
+    kept = [entry for entry in cfg.datasets if entry['name'] in run.datasets()]
+    cfg.model.datasets = cfg.train_dataloader.dataset.datasets = kept
+    workers = 1 if torch.cuda.is_available() else 0
+    cfg.merge_from_dict({
+        'work_dir': str(folder), 'experiment_name': str(run).replace('/', '_') + name,
+        'log_level': 'WARNING', 'randomness.seed': run.seed, 'train_cfg.max_iters': args.steps,
+        'train_cfg.val_interval': 10 ** 9, 'train_dataloader.batch_size': args.batch_size,
+        'train_dataloader.num_workers': workers,
+        'train_dataloader.persistent_workers': workers > 0, 'test_dataloader.num_workers': 0,
+        'default_hooks.checkpoint.interval': 10 ** 9, 'default_hooks.checkpoint.save_last': False,
+        'optim_wrapper.optimizer.lr': args.lr, 'env_cfg.cudnn_benchmark': True})
+    cfg.custom_hooks = []
+    cfg.val_dataloader.dataset.datasets = kept
+    cfg.val_cfg = cfg.val_evaluator = None
+    loader, cfg.val_dataloader = cfg.val_dataloader, None
+    cfg.relations_pipeline = loader.dataset.pipeline
+    return cfg
+
+
+def _train(cfg: Config) -> Runner:
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def _scores(runner: Runner) -> dict:
+    runner.test()
+    return {name: score.to_dict()
+            for name, score in runner.test_loop.evaluator.metrics[0].scores.items()}
+
+
+def _relations(runner: Runner, run: Run, folder: Path) -> dict:
+    """Gather relations with each similarity, write those of the cosine, compare with the truth."""
+    cfg = runner.cfg.copy()
+    cfg.val_dataloader = dict(dataset=dict(pipeline=cfg.relations_pipeline))
+    found = {}
+    for similarity in SIMILARITIES:
+        relations = gather_relations(runner.model, training_images(cfg), similarity,
+                                     max_images=200)
+        relations.to_json(folder / f'{similarity}.json')
+        pairs = {tuple(r[:3]) for r in relations.relations()}
+        found[similarity] = {'tau': relations.tau, 'found': sorted(map(list, pairs))}
+        if run.which.startswith('toyworld'):
+            truth = true_relations(runner.model.label_space)
+            found[similarity].update(true=len(truth), hits=len(truth & pairs))
+    return found
+
+
+def one(run: Run, args: argparse.Namespace) -> None:
+    """Train and test one run."""
+    folder = run.folder(args.out)
+    result = {}
+    if run.method == 'classrel':
+        first = _train(_config(run, 'cosine', folder / 'first', args))
+        result['first'] = _scores(first)
+        result['relations'] = _relations(first, run, folder)
+        cfg = _config(run, 'relations', folder, args)
+        cfg.model.decode_head.loss_decode.relations = str(folder / 'cosine.json')
+        result['datasets'] = _scores(_train(cfg))
+    else:
+        runner = _train(_config(run, run.method, folder, args))
+        result['datasets'] = _scores(runner)
+        if run.method == 'multihead':
+            for head in run.datasets():
+                runner.model.test_cfg['unseen'] = {
+                    **(runner.model.test_cfg.get('unseen') or {}), 'source': head}
+                runner.model.unseen.clear()
+                result[f'head:{head}'] = _scores(runner)
+    with replacing(folder / 'scores.json') as file:
+        file.write_text(json.dumps(result))
+
+
+# ------------------------------------------------------------------ tables
+
+
+def launch(run: Run, args: argparse.Namespace) -> None:
+    """Train in a process of its own, on one thread, unless it was done before."""
+    folder = run.folder(args.out)
+    if (folder / 'scores.json').is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1',
+                   'PYTHONPATH': str(ROOT)}
+    with open(folder / 'log.txt', 'w') as log:
+        subprocess.run([sys.executable, __file__, '--one', json.dumps(run), '--out', str(args.out),
+                        '--steps', str(args.steps), '--batch-size', str(args.batch_size),
+                        '--lr', str(args.lr)],
+                       stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
+
+
+def load(run: Run, out: Path) -> dict:
+    """Return a run's results."""
+    return json.loads((run.folder(out) / 'scores.json').read_text())
+
+
+def miou(scores: dict, dataset: str, name: str | None = None) -> float:
+    """Return a dataset's mIoU in percent, or the IoU of one class."""
+    score = DatasetScores.from_dict(scores[dataset])
+    return 100 * (score.mean() if name is None else score.iou[score.classes.index(name)])
+
+
+def cell(values: Sequence[float]) -> str:
+    """Return mean and standard deviation over the seeds."""
+    spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
+    return f'{np.mean(values):.1f}{spread}'
+
+
+def table(head: Sequence[str], rows: dict[str, list[Sequence[float]]]) -> str:
+    """Return Markdown; ``rows[name][column]`` are the seeds' figures. The last column is a mean."""
+    lines = ['| | ' + ' | '.join(head) + ' | mean |', '|---' * (len(head) + 2) + '|']
+    for name, columns in rows.items():
+        columns = [*columns, np.mean(columns, axis=0)]
+        lines.append(f'| {name} | ' + ' | '.join(map(cell, columns)) + ' |')
+    return '\n'.join(lines)
+
+
+def best_single(which: str, seeds: Sequence[int], out: Path, unseen: Sequence[str],
+                among: Sequence[str]) -> list[list[float]]:
+    """Return the unseen datasets' mIoU of the single-dataset model that is best on average."""
+    found = {name: [[miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], other)
+                     for seed in seeds] for other in unseen] for name in among}
+    return max(found.values(), key=lambda columns: float(np.mean(columns)))
+
+
+def report(which: str, seeds: Sequence[int], out: Path) -> str:
+    """Return the tables of a set."""
+    mixes, blocks = SETS[which], []
+
+    def columns(method: str, pairs: Sequence[tuple[str, str]], part: str = 'datasets',
+                name: str | None = None) -> list[list[float]]:
+        return [[miou(load(Run(which, method, without, seed), out)[part], dataset, name)
+                 for seed in seeds] for without, dataset in pairs]
+
+    def heads(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+        """The best head for each unseen dataset, chosen by the test itself."""
+        best = []
+        for without, dataset in pairs:
+            kept = Run(which, 'multihead', without, 0).datasets()
+            best.append(max((columns('multihead', [(without, dataset)], f'head:{head}')[0]
+                             for head in kept), key=np.mean))
+        return best
+
+    def rows(pairs: Sequence[tuple[str, str]], unseen: bool) -> dict:
+        found = {title: columns(method, pairs) for method, title in METHODS.items()}
+        found['Null BCE, cosine classifier'] = columns('classrel', pairs, 'first')
+        if unseen:
+            found['multi-head, best head'] = heads(pairs)
+            found['multi-head, mean of the heads'] = found.pop('multi-head')
+        return found
+
+    held = [(name, name) for name in mixes.held_out]
+    single = {'single-best (CE)': [
+        best_single(which, seeds, out, [name], [d for d in mixes.datasets if d != name])[0]
+        for name in mixes.held_out]}
+    blocks.append('### Unseen: trained on the other datasets (as Table 3)\n\n' + table(
+        mixes.held_out, {**single, **rows(held, True)}))
+    if mixes.unseen:
+        for without in ('', *mixes.held_out):
+            pairs = [(without, name) for name in mixes.unseen]
+            among = Run(which, 'ce', without, 0).datasets()
+            single = {'single-best (CE)': best_single(which, seeds, out, mixes.unseen, among)}
+            title = 'all datasets' if not without else f'all but {without}'
+            blocks.append(f'### Unseen: trained on {title} (as Tables 1 and 2)\n\n' + table(
+                mixes.unseen, {**single, **rows(pairs, True)}))
+    seen = [('', name) for name in mixes.datasets]
+    single = {'single dataset (CE)': [
+        [miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], name)
+         for seed in seeds] for name in mixes.datasets]}
+    blocks.append('### Seen: trained on all (as Table A-2)\n\n' + table(
+        mixes.datasets, {**single, **rows(seen, False)}))
+    if which.startswith('toyworld'):
+        blocks.append('### `rider`, trained on all: IoU\n\n' + table(
+            ('city', 'metro', 'asia', *mixes.unseen), {
+                title: columns(method, [('', d) for d in ('city', 'metro', 'asia', *mixes.unseen)],
+                               name='rider') for method, title in METHODS.items()}))
+        blocks.append(_relation_table(which, seeds, out))
+    return '\n\n'.join(blocks)
+
+
+def _relation_table(which: str, seeds: Sequence[int], out: Path) -> str:
+    lines = ['### Relations found against the truth', '',
+             '| trained on | similarity | tau | true | found | of the true found | of those found '
+             'true |', '|---' * 7 + '|']
+    for without in ('', *SETS[which].held_out):
+        found = [load(Run(which, 'classrel', without, seed), out)['relations'] for seed in seeds]
+        for similarity in SIMILARITIES:
+            each = [f[similarity] for f in found]
+            recall = [100 * e['hits'] / max(e['true'], 1) for e in each]
+            precision = [100 * e['hits'] / max(len(e['found']), 1) for e in each]
+            lines.append(
+                f'| {"all" if not without else f"all but {without}"} | {similarity} | '
+                f'{np.mean([e["tau"] for e in each]):.2f} | {each[0]["true"]} | '
+                f'{np.mean([len(e["found"]) for e in each]):.1f} | {cell(recall)} % | '
+                f'{cell(precision)} % |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Train what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--set', choices=tuple(SETS))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/uniseg_results'))
+    parser.add_argument('--steps', type=int, default=600, help='iterations of a run')
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument('--lr', type=float, default=0.05)
+    parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
+    parser.add_argument('--train-only', action='store_true', help='print no tables')
+    parser.add_argument('--one', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.out = args.out.resolve()
+    if args.one:
+        one(Run(*json.loads(args.one)), args)
+        return
+    if args.set is None:
+        parser.error('--set is needed')
+    runs = runs_of(args.set, args.seeds)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        done = pool.map(lambda run: launch(run, args), runs)
+        for i, _ in enumerate(done, 1):
+            print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)
+    if not args.train_only:
+        print(report(args.set, args.seeds, args.out))
+
+
+if __name__ == '__main__':
+    main()
