@@ -45,7 +45,7 @@ class Mixes(NamedTuple):
     unseen: tuple[str, ...]
 
 
-SETS = {'toyworld4': Mixes(('city', 'metro', 'asia', 'atlas'), ('city', 'metro', 'asia', 'atlas'),
+SETS = {'toyworld4': Mixes(('city', 'metro', 'asia', 'atlas'), ('city', 'asia'),
                            ('village', 'wild')),
         # The other two share one class with the rest: nothing to choose between.
         'realbench4': Mixes(('camvid11', 'ycor8', 'labelmefacade8', 'mumbai_aerial6'),
@@ -90,6 +90,11 @@ def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Conf
     cfg = Config.fromfile(ROOT / 'configs' / 'uniseg' / f'uniseg_{run.which}_{name}.py')
     kept = [entry for entry in cfg.datasets if entry['name'] in run.datasets()]
     cfg.model.datasets = cfg.train_dataloader.dataset.datasets = kept
+    if run.which.startswith('toyworld'):
+        for entry in (*kept, *cfg.test_dataloader.dataset.datasets):
+            entry['image_size'] = (args.size, args.size)
+    else:
+        cfg.train_dataloader.sampler['crop_size'] = (args.size, args.size)
     workers = 1 if torch.cuda.is_available() else 0
     cfg.merge_from_dict({
         'work_dir': str(folder), 'experiment_name': str(run).replace('/', '_') + name,
@@ -126,7 +131,7 @@ def _relations(runner: Runner, run: Run, folder: Path) -> dict:
     found = {}
     for similarity in SIMILARITIES:
         relations = gather_relations(runner.model, training_images(cfg), similarity,
-                                     max_images=200)
+                                     max_images=100)
         relations.to_json(folder / f'{similarity}.json')
         pairs = {tuple(r[:3]) for r in relations.relations()}
         found[similarity] = {'tau': relations.tau, 'found': sorted(map(list, pairs))}
@@ -174,7 +179,7 @@ def launch(run: Run, args: argparse.Namespace) -> None:
     with open(folder / 'log.txt', 'w') as log:
         subprocess.run([sys.executable, __file__, '--one', json.dumps(run), '--out', str(args.out),
                         '--steps', str(args.steps), '--batch-size', str(args.batch_size),
-                        '--lr', str(args.lr)],
+                        '--lr', str(args.lr), '--size', str(args.size)],
                        stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
 
 
@@ -290,8 +295,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=tuple(SETS))
     parser.add_argument('--out', type=Path, default=Path('work_dirs/uniseg_results'))
-    parser.add_argument('--steps', type=int, default=600, help='iterations of a run')
-    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument('--steps', type=int, default=350, help='iterations of a run')
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--size', type=int, default=96, help='side of images or crops')
     parser.add_argument('--lr', type=float, default=0.05)
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')

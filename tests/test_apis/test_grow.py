@@ -40,6 +40,19 @@ def mix(config, datasets, **changes):
     return cfg
 
 
+def test_class_relations_of_the_old_mix_are_left_behind(tmp_path):
+    """They are of the whole label space; until new ones are gathered the loss is Null BCE."""
+    config, checkpoint = toy(tmp_path, 'bn', label_space={'type': 'by_name'},
+                             decode_head={'type': 'UniSegHead', 'head': FCN2,
+                                          'loss_decode': {'type': 'ClassRelationalBCELoss'}})
+    done = grow(mix(config, [*DATASETS, THREE]), checkpoint, tmp_path / 'more.pth')
+    loss = load_trained(done.checkpoint).model.decode_head.loss_decode[0]
+    assert loss.table_one.shape[1] == loss.table_three.shape[1] == 7
+    assert (loss.table_one == 1).sum() == 3
+    less = grow(mix(config, DATASETS[:1]), checkpoint, tmp_path / 'less.pth')
+    assert not hasattr(load_trained(less.checkpoint).model.decode_head.loss_decode[0], 'table_two')
+
+
 @pytest.mark.parametrize(('space', 'norm'), [
     ('disjoint', 'dsbn'), ('by_name', 'dsbn'), ('by_name', 'affine'), ('disjoint', 'statistics'),
     ('by_name', 'bn'), ('disjoint', 'cumulative')])
