@@ -19,7 +19,7 @@ from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.label_spaces import ClassRelations
 from mmseg_multids.visualization.relations import draw_relations
 
-CONFIG = (Path(__file__).parent.parent / 'configs' / 'uniseg' / 'uniseg_toyworld4_cosine.py')
+CONFIG = (Path(__file__).parent.parent / 'configs' / 'uniseg' / 'uniseg_toyworld4_cosine_null.py')
 
 
 def score(relations: ClassRelations) -> str:

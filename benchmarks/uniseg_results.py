@@ -146,10 +146,10 @@ def one(run: Run, args: argparse.Namespace) -> None:
     folder = run.folder(args.out)
     result = {}
     if run.method == 'classrel':
-        first = _train(_config(run, 'cosine', folder / 'first', args))
+        first = _train(_config(run, 'cosine_null', folder / 'first', args))
         result['first'] = _scores(first)
         result['relations'] = _relations(first, run, folder)
-        cfg = _config(run, 'relations', folder, args)
+        cfg = _config(run, 'classrel_from_file', folder, args)
         cfg.model.decode_head.loss_decode.relations = str(folder / 'cosine.json')
         result['datasets'] = _scores(_train(cfg))
     else:
