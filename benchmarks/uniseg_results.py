@@ -103,7 +103,7 @@ def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Conf
         'train_dataloader.num_workers': workers,
         'train_dataloader.persistent_workers': workers > 0, 'test_dataloader.num_workers': 0,
         'default_hooks.checkpoint.interval': 10 ** 9, 'default_hooks.checkpoint.save_last': False,
-        'optim_wrapper.optimizer.lr': args.lr, 'env_cfg.cudnn_benchmark': True})
+        'env_cfg.cudnn_benchmark': True})
     cfg.custom_hooks = []
     cfg.val_dataloader.dataset.datasets = kept
     cfg.val_cfg = cfg.val_evaluator = None
@@ -179,7 +179,7 @@ def launch(run: Run, args: argparse.Namespace) -> None:
     with open(folder / 'log.txt', 'w') as log:
         subprocess.run([sys.executable, __file__, '--one', json.dumps(run), '--out', str(args.out),
                         '--steps', str(args.steps), '--batch-size', str(args.batch_size),
-                        '--lr', str(args.lr), '--size', str(args.size)],
+                        '--size', str(args.size)],
                        stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
 
 
@@ -298,7 +298,6 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=350, help='iterations of a run')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--size', type=int, default=96, help='side of images or crops')
-    parser.add_argument('--lr', type=float, default=0.05)
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     parser.add_argument('--train-only', action='store_true', help='print no tables')

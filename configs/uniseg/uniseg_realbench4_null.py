@@ -5,7 +5,7 @@
 _base_ = [
     '../_base_/models/r18half_s32_segformer.py',
     '../_base_/mixes/mix_realbench4.py',
-    '../_base_/schedules/schedule_sgd_poly.py',
+    '../_base_/schedules/schedule_adamw.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -13,7 +13,6 @@ model = dict(
     label_space=dict(type='by_name', aliases='realbench.json'),
     decode_head=dict(loss_decode=dict(_delete_=True, type='NullBCELoss')))
 train_dataloader = dict(sampler=dict(plan=dict(_delete_=True, type='concat')))
-optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_iters=600, val_interval=600)
 default_hooks = dict(checkpoint=dict(interval=300))
 randomness = dict(seed=0)

@@ -5,14 +5,13 @@
 _base_ = [
     '../_base_/models/r18half_s32_segformer.py',
     '../_base_/mixes/mix_toyworld4.py',
-    '../_base_/schedules/schedule_sgd_poly.py',
+    '../_base_/schedules/schedule_adamw.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     datasets={{_base_.datasets}},
     label_space=dict(type='by_name', aliases='toyworld.json'),
     decode_head=dict(loss_decode=dict(_delete_=True, type='NullBCELoss')))
-optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_iters=600, val_interval=600)
 default_hooks = dict(checkpoint=dict(interval=300))
 randomness = dict(seed=0)

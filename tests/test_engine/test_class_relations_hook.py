@@ -92,6 +92,27 @@ def test_the_second_stage_starts_afresh(tmp_path):
     assert not torch.equal(last[linear], after[linear])
 
 
+def test_a_warm_up_of_the_second_stage_begins_where_the_first_ones_did(tmp_path):
+    class Rates(Hook):
+        def __init__(self):
+            self.seen = []
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            self.seen.append(runner.optim_wrapper.get_lr()['lr'][0])
+
+    cfg = restarted(tmp_path, iters=8, begin=4)
+    cfg.param_scheduler = [
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=2),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=2, end=4),
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=4, end=6),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=6, end=8)]
+    runner = Runner.from_cfg(cfg)
+    rates = Rates()
+    runner.register_hook(rates, priority='LOWEST')
+    runner.train()
+    assert rates.seen[4:] == pytest.approx(rates.seen[:4]) and rates.seen[0] == 0.001
+
+
 def test_averaged_weights_cannot_start_afresh(tmp_path):
     cfg = restarted(tmp_path)
     cfg.custom_hooks.append({'type': 'EMAHook'})

@@ -76,6 +76,13 @@ class ClassRelationsHook(Hook):
         if runner.iter <= self.begin:  # else the classifier is the second stage's
             check_similarity(_plain(runner.model), self.similarity)
 
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Set the learning rate back, before the schedules of the second stage begin with it."""
+        if self.restart and batch_idx == self.begin - 1:
+            for optimizer in _optimizers(runner):
+                for group in optimizer.param_groups:
+                    group['lr'] = group.get('initial_lr', group['lr'])
+
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Gather and set."""
         if batch_idx != self.begin:
@@ -114,11 +121,14 @@ def _restart(runner, iteration: int) -> None:
     for value in state.values():
         broadcast(value)
     model.load_state_dict(state)
+    for optimizer in _optimizers(runner):
+        optimizer.state.clear()
+
+
+def _optimizers(runner) -> list[torch.optim.Optimizer]:
     wrapper = runner.optim_wrapper
-    for part in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper,):
-        part.optimizer.state.clear()
-        for group in part.optimizer.param_groups:
-            group['lr'] = group.get('initial_lr', group['lr'])
+    parts = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper,)
+    return [part.optimizer for part in parts]
 
 
 def _plain(model):
