@@ -1,0 +1,8 @@
+# UniSeg, Tables 1 and 3: class-relational BCE in one run, HRNet-W18, IDD, BDD100K and Mapillary.
+# The paper's mIoU on KITTI, WildDash and CamVid: 54.6, 48.3 and 72.7; on Cityscapes: 56.8. Not run
+# here. See uniseg_hr18_cibm_classrel.py.
+_base_ = './uniseg_hr18_ibm_cosine_null.py'
+model = dict(decode_head=dict(loss_decode=dict(type='ClassRelationalBCELoss')))
+train_cfg = dict(max_iters=125000)
+custom_hooks = [
+    dict(type='ClassRelationsHook', begin=62500), dict(type='SegmentationReportHook')]
