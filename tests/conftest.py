@@ -27,6 +27,12 @@ def _mmseg_scope():
 
 
 @pytest.fixture
+def plain_config_text(monkeypatch) -> None:
+    """Spare the layout of the config that a runner prints and stores: seconds for a large one."""
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+
+
+@pytest.fixture
 def repo() -> Path:
     return ROOT
 

@@ -96,6 +96,19 @@ def test_relations_add_supervision_and_nothing_else():
     torch.testing.assert_close(found['decode.two.loss_bce'].detach(), total / labels.numel())
 
 
+def test_a_trained_model_needs_no_file(tmp_path):
+    plain = segmentor({'type': 'ClassRelationalBCELoss'})
+    plain.decode_head.loss_decode[0].set_relations(
+        relations_of(plain, two={('person', 'car'): 0.9}))
+    model = segmentor({'type': 'ClassRelationalBCELoss', 'relations': str(tmp_path / 'gone.json')})
+    with pytest.raises(FileNotFoundError, match='gone.json.*tools/class_relations.py'):
+        model(**model.data_preprocessor(batch(['one', 'two']), True), mode='loss')
+    model.load_state_dict(plain.state_dict())
+    tables = [m.decode_head.loss_decode[0].table_two for m in (model, plain)]
+    assert torch.equal(*tables)
+    assert len(model.eval().test_step(batch(['one']))) == 1
+
+
 def test_relations_travel_with_the_checkpoint(tmp_path):
     model = segmentor({'type': 'ClassRelationalBCELoss'})
     model.decode_head.loss_decode[0].set_relations(

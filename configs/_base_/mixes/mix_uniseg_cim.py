@@ -1,8 +1,10 @@
-# UniSeg, Tables 1 to 3: BDD100K left out; tested on three datasets that are not trained on.
+# UniSeg, Tables 1 to 3: BDD100K left out; tested on it and on the three datasets that no mix
+# trains on.
 _base_ = [
     './loaders_uniseg.py',
     '../datasets/cityscapes.py',
     '../datasets/idd.py',
+    '../datasets/bdd100k.py',
     '../datasets/mapillary.py',
 ]
 datasets = [
@@ -10,5 +12,12 @@ datasets = [
     {{_base_.idd}},
     {{_base_.mapillary}},
 ]
+unseen = [
+    {{_base_.bdd100k}},
+    {{_base_.kitti}},
+    {{_base_.wilddash}},
+    {{_base_.camvid_mseg}},
+]
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=unseen))

@@ -1,6 +1,8 @@
-# UniSeg, Tables 1 to 3: Cityscapes left out; tested on three datasets that are not trained on.
+# UniSeg, Tables 1 to 3: Cityscapes left out; tested on it and on the three datasets that no mix
+# trains on.
 _base_ = [
     './loaders_uniseg.py',
+    '../datasets/cityscapes.py',
     '../datasets/idd.py',
     '../datasets/bdd100k.py',
     '../datasets/mapillary.py',
@@ -10,5 +12,12 @@ datasets = [
     {{_base_.bdd100k}},
     {{_base_.mapillary}},
 ]
+unseen = [
+    {{_base_.cityscapes}},
+    {{_base_.kitti}},
+    {{_base_.wilddash}},
+    {{_base_.camvid_mseg}},
+]
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=unseen))

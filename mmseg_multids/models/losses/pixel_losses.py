@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
@@ -135,7 +137,7 @@ class ClassRelationalBCELoss(PixelLoss):
     Raises:
         ValueError: A class with several nodes; relations for another label space (hashes and
             differences are named).
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: There is no such file; when training begins.
 
     Example:
         >>> model = dict(label_space=dict(type='by_name'), decode_head=dict(loss_decode=dict(
@@ -148,6 +150,7 @@ class ClassRelationalBCELoss(PixelLoss):
                  loss_name: str = 'loss_bce', **kwargs) -> None:
         super().__init__(loss_name=loss_name, **kwargs)
         self.relations, self.tau = relations, tau
+        self._lacks_file = False
         self._prepared: dict[str, tuple[tuple, Tensor, SupervisionTable]] = {}
 
     def bind(self, label_space: UnifiedLabelSpace) -> None:
@@ -159,7 +162,9 @@ class ClassRelationalBCELoss(PixelLoss):
             table = torch.full((len(own), label_space.num_nodes), -1, dtype=torch.int8)
             table[:, own] = torch.eye(len(own), dtype=torch.int8)
             self.register_buffer(f'table_{dataset}', table)
-        if self.relations is not None:
+        # A trained model has the tables in its checkpoint and needs no file to predict.
+        self._lacks_file = self.relations is not None and not Path(self.relations).is_file()
+        if self.relations is not None and not self._lacks_file:
             found = ClassRelations.from_json(self.relations)
             if self.tau is not None:
                 found.tau = float(self.tau)
@@ -178,7 +183,7 @@ class ClassRelationalBCELoss(PixelLoss):
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Keep the tables of a file that the config names, whatever the checkpoint has."""
-        if self.relations is not None:
+        if self.relations is not None and not self._lacks_file:
             for dataset in self.label_space.datasets:
                 key, own = f'{prefix}table_{dataset}', getattr(self, f'table_{dataset}')
                 stored = state_dict.get(key)
@@ -210,4 +215,9 @@ class ClassRelationalBCELoss(PixelLoss):
 
     def compute(self, logits: Tensor, labels: Tensor, dataset: str, **options) -> Tensor:
         """Return the mean over labelled pixels, or what ``reduction`` says."""
+        if self._lacks_file:
+            raise FileNotFoundError(
+                f'file of class relations {self.relations} does not exist; '
+                'tools/class_relations.py CONFIG CHECKPOINT makes one (to go on with those of a '
+                'checkpoint: relations=None)')
         return partial_label_bce(logits, labels, self._prepare(dataset)[1], **options)

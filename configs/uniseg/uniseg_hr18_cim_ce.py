@@ -1,0 +1,13 @@
+# UniSeg, Tables 1 and 3: cross entropy over the union of the categories, HRNet-W18, Cityscapes, IDD
+# and Mapillary. The paper's mIoU on KITTI, WildDash and CamVid: 50.2, 41.3 and 72.8; on BDD100K:
+# 52.2. Not run here. Hyperparameters: see uniseg_hr18_cibm_ce.py.
+_base_ = [
+    '../_base_/models/hrnet_w18_fcn.py',
+    '../_base_/mixes/mix_uniseg_cim.py',
+    '../_base_/schedules/schedule_uniseg_w18.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    datasets={{_base_.datasets}},
+    label_space=dict(type='by_name', aliases='uniseg_cibm.json'),
+    decode_head=dict(loss_decode=dict(space='unified')))

@@ -1,0 +1,7 @@
+# UniSeg, Table 1: one of the four models of which "single-best" is the best on the unseen datasets.
+# The paper's mIoU of the best on KITTI, WildDash and CamVid: 41.9, 41.2 and 60.8. Not run here.
+_base_ = './uniseg_hr18_cibm_ce.py'
+datasets = [{{_base_.cityscapes}}]
+model = dict(datasets=datasets)
+train_dataloader = dict(dataset=dict(datasets=datasets))
+val_dataloader = dict(dataset=dict(datasets=datasets))

@@ -1,0 +1,7 @@
+# UniSeg, Table 2: one of the four models of which "single-best" is the best on the unseen datasets.
+# The paper's mIoU of the best on KITTI, WildDash and CamVid: 48.1, 48.8 and 73.6. Not run here.
+_base_ = './uniseg_hr48_cibm_ce.py'
+datasets = [{{_base_.cityscapes}}]
+model = dict(datasets=datasets)
+train_dataloader = dict(dataset=dict(datasets=datasets))
+val_dataloader = dict(dataset=dict(datasets=datasets))
