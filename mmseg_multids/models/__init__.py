@@ -5,7 +5,11 @@ from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
-from .segmentors import MultiDatasetSegmentor, MultiDatasetTTAModel
+from .segmentors import (
+    MultiDatasetSegmentor,
+    MultiDatasetTTAModel,
+    MultiLabelPrediction,
+)
 
 __all__ = [
     'ClassRelationalBCELoss',
@@ -16,6 +20,7 @@ __all__ = [
     'LinearNodeClassifier',
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
+    'MultiLabelPrediction',
     'UniSegHead',
     'NullBCELoss',
     'PixelCrossEntropyLoss',

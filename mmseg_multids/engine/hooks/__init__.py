@@ -1,7 +1,9 @@
 """Hooks decide when something happens; what happens is elsewhere."""
 
 from .class_relations_hook import ClassRelationsHook
+from .multi_label_hook import MultiLabelHook
 from .report_hook import SegmentationReportHook
 from .visualization_hook import MultiDatasetVisualizationHook
 
-__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'SegmentationReportHook']
+__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'MultiLabelHook',
+           'SegmentationReportHook']

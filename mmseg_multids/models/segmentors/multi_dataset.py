@@ -23,6 +23,7 @@ from .checkpoint import (
     space_from_bytes,
     space_to_bytes,
 )
+from .multi_label import read_multi_label
 
 
 @MODELS.register_module()
@@ -49,7 +50,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
             ``norm_fallback`` says which statistics of dataset-specific batch norms normalise
             images of no known dataset: ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or
-            a dataset's name. Default: such images are refused.
+            a dataset's name. Default: such images are refused. ``multi_label`` adds multi-label
+            predictions, see :func:`.multi_label.read_multi_label`: ``'auto'`` or a threshold.
         **kwargs: As in ``EncoderDecoder``. Every head must be a :class:`UniSegHead`.
 
     Raises:
@@ -206,6 +208,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             with self.context.batch(None, target, self._fallback(inputs)):
                 return super().predict(inputs)
         results: list = [None] * len(data_samples)
+        multi_label = (self.test_cfg or {}).get('multi_label')
         for (dataset, target), positions in self._prediction_groups(data_samples).items():
             samples = [data_samples[i] for i in positions]
             group_inputs = inputs if len(positions) == len(inputs) else inputs[positions]
@@ -214,8 +217,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
                 names = [dataset] * len(positions)
             else:
                 norm = self._fallback(group_inputs)
-            with self.context.batch(names, target, norm):
+            others = multi_label is not None and target != UNIFIED
+            with self.context.batch(names, UNIFIED if others else target, norm):
                 for i, result in zip(positions, super().predict(group_inputs, samples)):
+                    if others:
+                        read_multi_label(self, result, target, multi_label)
                     results[i] = self._stamp(result, dataset, target)
             if norm is not None:
                 for i, name in zip(positions, norm):
