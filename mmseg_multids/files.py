@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -26,3 +28,26 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def path_of_sample(root: str | os.PathLike, dataset: str, sample_name: str | None) -> Path:
+    """Return ``<root>/<dataset>/<sample_name>.png``.
+
+    Raises:
+        ValueError: The name is none of a file below that folder.
+    """
+    folder = (Path(root) / dataset).resolve()
+    path = (folder / f'{sample_name}.png').resolve()
+    if not sample_name or folder not in path.parents:
+        raise ValueError(f'sample_name {sample_name!r} of {dataset} is no name of a file below '
+                         f'{folder}')
+    return path
+
+
+def write_ids(path: str | os.PathLike, ids: np.ndarray, num_ids: int) -> None:
+    """Write a map of ids [H, W] as a PNG file, with 16 bits per pixel for more than 256 ids."""
+    from PIL import Image  # here, as those who only write text do without it
+
+    with replacing(path) as file:
+        Image.fromarray(ids.astype(np.uint8 if num_ids <= 256 else np.uint16)).save(
+            file, format='PNG')

@@ -74,8 +74,8 @@ def inference(model: MultiDatasetSegmentor,
     if label_space is not None and label_space not in (*known, UNIFIED, *model.unseen):
         raise ValueError(f'unknown label_space {label_space!r}; known: {", ".join(known)}, '
                          f'{UNIFIED}')
-    if label_space is None and dataset not in (*known, UNIFIED, *model.unseen):
-        _read_tested(model, dataset)
+    if label_space is None:
+        read_tested(model, dataset)
     if label_space is None and dataset not in (*known, UNIFIED, *model.unseen):
         raise ValueError(f'unknown dataset {dataset!r}; known: {", ".join(known)}, {UNIFIED}. For '
                          'images of another dataset name the classes to predict: '
@@ -88,8 +88,10 @@ def inference(model: MultiDatasetSegmentor,
     return results[0] if single else results
 
 
-def _read_tested(model: MultiDatasetSegmentor, dataset: str) -> None:
-    """Let the model read a dataset that its config tests."""
+def read_tested(model: MultiDatasetSegmentor, dataset: str) -> None:
+    """Let the model read a dataset that its config tests and that it was not trained on."""
+    if dataset in (*model.label_space.datasets, *model.unseen, UNIFIED):
+        return
     for loader in (model.cfg.get('test_dataloader'), model.cfg.get('val_dataloader')):
         entries = [whole_entry(entry) for entry in
                    ((loader or {}).get('dataset') or {}).get('datasets', ())]

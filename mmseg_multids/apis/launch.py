@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from ..datasets.metainfo import whole_entry
 from ..models.context import UNIFIED
+from ..models.segmentors.multi_label import AUTO
 from ..registry import MODELS  # noqa: F401 (importing it registers everything)
 
 _LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -57,7 +58,26 @@ def test_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', metavar='DIR', help='write predictions as PNG files')
     parser.add_argument('--show-dir', metavar='DIR', help='write pictures of the predictions')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--multi-label', nargs='?', const=AUTO, type=_score, metavar='THRESHOLD',
+                        help='also write maps, below --out, in which classes of other datasets '
+                        'take the place of own ones where their score is above a threshold '
+                        '(default: 0.5 for models trained with a binary cross entropy, 0.1 for '
+                        'others); with --show-dir pictures of them as well')
     return parser
+
+
+def _score(text: str) -> float | str:
+    if text == AUTO:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no score from 0 to 1; without one --multi-label stands behind the '
+            'checkpoint')
+    return value
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -145,6 +165,8 @@ def test(argv: list[str] | None = None) -> dict:
         cfg.visualizer['save_dir'] = args.show_dir
     if args.out is not None:
         cfg.test_evaluator['output_dir'] = args.out
+    if args.multi_label is not None:
+        use_multi_label(cfg, args)
     if args.tta:
         use_tta(cfg)
     prepare_cpu_distributed(cfg)
@@ -163,6 +185,25 @@ def select_dataset(cfg: Config, name: str) -> None:
         raise ValueError(f'unknown dataset {name!r}; the config tests '
                          f'{", ".join(entry["name"] for entry in entries)}')
     cfg.test_dataloader.dataset.datasets = chosen
+
+
+def use_multi_label(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the model give multi-label predictions, and write them.
+
+    Raises:
+        ValueError: There is no folder to write to, or no own class that others are beside.
+    """
+    if args.out is None:
+        raise ValueError('--multi-label writes its maps below --out: give --out DIR')
+    if args.tta:
+        raise ValueError('--multi-label does not go together with --tta: leave one of them out')
+    if (cfg.model.get('test_cfg') or {}).get('label_space') == UNIFIED:
+        raise ValueError(f'--multi-label shows what is beside the classes of a dataset, which '
+                         f'{UNIFIED!r} has none of: name a dataset with --label-space, or leave it '
+                         'out for that of each image')
+    cfg.model.test_cfg = {**(cfg.model.get('test_cfg') or {}), 'multi_label': args.multi_label}
+    hook = {'type': 'MultiLabelHook', 'output_dir': args.out, 'show_dir': args.show_dir}
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
 
 
 def use_tta(cfg: Config) -> None:

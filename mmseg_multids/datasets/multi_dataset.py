@@ -17,6 +17,7 @@ from mmengine.dataset import Compose
 from ..registry import DATASETS
 from .data_root import resolve_data_root
 from .metainfo import label_spaces_from_cfg, own_label_space, remap_from_cfg, whole_entry
+from .negatives import check_negatives, read_negatives
 from .request import SampleRequest
 
 _MAX_REFETCH = 100
@@ -34,7 +35,8 @@ class MultiDataset(torch.utils.data.Dataset):
     An item is asked for by a :class:`SampleRequest` (training: the sampler decides everything,
     the pipeline runs under the request's seed and the process's random states stay untouched) or by
     an int over the concatenation (validation). The dataset's name is stamped into the sample's
-    metainfo after the pipeline. Labels keep the dataset's own ids, but for entries with ``remap``.
+    metainfo after the pipeline, and ``negative``, where the dataset says whether an image is a
+    negative one. Labels keep the dataset's own ids, but for entries with ``remap``.
 
     Args:
         datasets: Entries such as ``dict(name='camvid11', type='CamVid11Dataset', data_root=...,
@@ -42,7 +44,9 @@ class MultiDataset(torch.utils.data.Dataset):
             dataset config plus ``name``. A relative ``data_root`` is looked for by
             :func:`resolve_data_root`. ``remap='FILE.json'`` loads the labels in the ids of another
             dataset's classes: :mod:`mmseg_multids.label_spaces.remap`. ``extends=ENTRY`` takes all
-            other keys from another entry.
+            other keys from another entry. ``negatives='FILE.txt'``, in the entry or in a split,
+            lists its negative images, see :func:`.negatives.read_negatives`; a dataset class may
+            have ``negative`` in its data list instead.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
@@ -50,7 +54,8 @@ class MultiDataset(torch.utils.data.Dataset):
 
     Raises:
         ValueError: As :func:`label_spaces_from_cfg`; an unknown split; an empty dataset.
-        FileNotFoundError: A dataset's folder, or the file of its ``remap``, is missing.
+        FileNotFoundError: A dataset's folder, or the file of its ``remap`` or ``negatives``, is
+            missing.
 
     Example:
         >>> train_dataloader = dict(
@@ -69,6 +74,9 @@ class MultiDataset(torch.utils.data.Dataset):
                          for entry in datasets}
         self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
                         for entry in datasets if entry.get('remap') is not None}
+        self._negatives = {entry['name']: path for entry in datasets
+                           if (path := _of_split(entry, split, 'negatives')) is not None}
+        self._negative_names: dict[str, frozenset[str]] = {}
         self._test_mode = test_mode
         self._fully_initialized = False
         if not lazy_init:
@@ -92,6 +100,8 @@ class MultiDataset(torch.utils.data.Dataset):
                     f'{getattr(dataset, "data_prefix", {}).get("img_path")!r} with suffix '
                     f'{getattr(dataset, "img_suffix", None)!r}')
         self._offsets = [0, *accumulate(self.sizes.values())]
+        for name, path in self._negatives.items():
+            self._negative_names[name] = self._read_negatives(name, path)
         self._fully_initialized = True
 
     @property
@@ -141,7 +151,18 @@ class MultiDataset(torch.utils.data.Dataset):
         info = self.datasets[name].get_data_info(index)
         if name in self._remaps:
             info['label_map'] = self._remaps[name].label_map
+        if name in self._negative_names:
+            info['negative'] = self._sample_name(name, index, info) in self._negative_names[name]
         return info
+
+    def _read_negatives(self, name: str, path: str) -> frozenset[str]:
+        dataset = self.datasets[name]
+        negatives = read_negatives(path, getattr(dataset, 'data_root', None),
+                                   getattr(dataset, 'img_suffix', ''))
+        images = {self._sample_name(name, i, dataset.get_data_info(i))
+                  for i in range(len(dataset))}
+        check_negatives(name, negatives, images, path)
+        return negatives
 
     def __getitem__(self, item: int | SampleRequest) -> dict:
         """Return one sample, ``{'inputs': ..., 'data_samples': ...}``.
@@ -185,6 +206,8 @@ class MultiDataset(torch.utils.data.Dataset):
     def _finish(self, data: dict, name: str, index: int, info: dict) -> None:
         samples = data.get('data_samples')
         stamp = {'dataset': name, 'sample_name': self._sample_name(name, index, info)}
+        if 'negative' in info:
+            stamp['negative'] = bool(info['negative'])
         for sample in samples if isinstance(samples, (list, tuple)) else [samples]:
             if sample is None:
                 continue
@@ -242,11 +265,18 @@ class _Remapped:
                       f'{space.num_classes - 1} and 255 (ignore) are allowed')
 
 
+def _of_split(entry: dict, split: str | None, key: str):
+    """Return a key of an entry, its split's own first."""
+    own = (entry.get('splits') or {}).get(split) or {}
+    return own.get(key, entry.get(key))
+
+
 def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
                  test_mode: bool) -> torch.utils.data.Dataset:
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
     cfg.pop('remap', None)
+    cfg.pop('negatives', None)
     splits = cfg.pop('splits', None)
     if any('remap' in each for each in (splits or {}).values()):
         raise ValueError(f'dataset {name!r} has remap in its splits; it belongs beside `splits`, '
@@ -255,6 +285,7 @@ def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None
         if split not in splits:
             raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}')
         cfg.update(copy.deepcopy(dict(splits[split])))
+        cfg.pop('negatives', None)
     if cfg.get('data_root') is not None:
         try:
             cfg['data_root'] = resolve_data_root(cfg['data_root'])

@@ -139,11 +139,12 @@ def score_dataset(counts: Sequence[ConfusionCounts], classes: Sequence[str],
     """Score one dataset from the counts of its images.
 
     Args:
-        counts: Counts per image.
+        counts: Counts per image; of no image at all every class is without ground truth.
         classes: Names of the K classes.
         exclude: Classes that are scored but left out of the means over classes.
     """
-    total = ConfusionCounts(*(np.sum(parts, axis=0) for parts in zip(*counts)))
+    none = ConfusionCounts(*np.zeros((4, len(classes)), dtype=np.int64))
+    total = ConfusionCounts(*(np.sum(parts, axis=0) for parts in zip(none, *counts)))
     with np.errstate(divide='ignore', invalid='ignore'):
         # Exact counts, then float32 divisions as in MMSegmentation's IoUMetric.
         intersect, predicted, labelled = (c.astype(np.float32) for c in total[:3])

@@ -6,15 +6,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from PIL import Image
 
-from ..files import replacing
+from ..files import path_of_sample, replacing, write_ids
 from ..label_spaces import LabelSpace, match_by_name
 from ..registry import METRICS
 from .iou import (
@@ -126,25 +124,23 @@ class MultiDatasetIoUMetric(BaseMetric):
             if 'gt_sem_seg' not in sample:
                 raise ValueError(f'{name}: no ground truth to compare with; format_only=True with '
                                  'output_dir writes predictions alone')
-            counts = count_pixels(predicted, _as_image(sample['gt_sem_seg']), len(classes),
-                                  self.ignore_index, _translation(sample, classes), name)
+            counts = self._count(sample, predicted, _as_image(sample['gt_sem_seg']), len(classes),
+                                 self.ignore_index, _translation(sample, classes), name)
             # One per sample: MMEngine drops what distributed samplers add by counting results.
             self.results.append((sample['dataset'], *counts))
 
+    def _count(self, sample: dict, *args) -> Sequence:
+        """Return what is kept of a sample; ``args`` are those of :func:`count_pixels`."""
+        return count_pixels(*args)
+
     def _write(self, sample: dict, predicted: np.ndarray, classes: Sequence[str]) -> None:
-        folder = (Path(self.output_dir) / sample['dataset']).resolve()
-        path = (folder / f'{sample.get("sample_name")}.png').resolve()
-        if not sample.get('sample_name') or folder not in path.parents:
-            raise ValueError(f'sample_name {sample.get("sample_name")!r} of {sample["dataset"]} is '
-                             f'no name of a file below {folder}')
+        path = path_of_sample(self.output_dir, sample['dataset'], sample.get('sample_name'))
         num_ids = len(classes)
         if 'label_space' in sample:
             num_ids = len(sample.get('pred_classes') or sample.get('pred_to_dataset') or classes)
         elif sample.get('reduce_zero_label'):
             predicted, num_ids = predicted.astype(np.int64) + 1, num_ids + 1  # the files' own ids
-        with replacing(path) as file:
-            Image.fromarray(predicted.astype(np.uint8 if num_ids <= 256 else np.uint16)).save(
-                file, format='PNG')
+        write_ids(path, predicted, num_ids)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score each dataset, print the tables, write the file."""
@@ -161,12 +157,15 @@ class MultiDatasetIoUMetric(BaseMetric):
                       level=logging.WARNING)
         self.scores = {d: score_dataset(by_dataset[d], meta['classes'], self.exclude.get(d, ()))
                        for d, meta in self._datasets.items() if d in by_dataset}
-        print_log('\n' + format_tables(self.scores, self.frequent_share, self.iou_metrics),
-                  logger='current')
+        print_log('\n' + self.tables(), logger='current')
         metrics = self._keys()
         if self.out_file and is_main_process():
             self._write_json(metrics)
         return metrics
+
+    def tables(self) -> str:
+        """Write the scores of the last evaluation as text."""
+        return format_tables(self.scores, self.frequent_share, self.iou_metrics)
 
     def _check_exclude(self) -> None:
         for dataset, names in self.exclude.items():

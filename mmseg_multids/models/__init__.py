@@ -10,7 +10,11 @@ from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
-from .segmentors import MultiDatasetSegmentor, MultiDatasetTTAModel
+from .segmentors import (
+    MultiDatasetSegmentor,
+    MultiDatasetTTAModel,
+    MultiLabelPrediction,
+)
 
 __all__ = [
     'ClassRelationalBCELoss',
@@ -21,6 +25,7 @@ __all__ = [
     'LinearNodeClassifier',
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
+    'MultiLabelPrediction',
     'NullBCELoss',
     'PixelCrossEntropyLoss',
     'StagedNodeClassifier',

@@ -36,9 +36,21 @@ def test_unseen_datasets_are_read_and_scored(tmp_path):
 
 
 def test_a_chosen_label_space_is_left_alone(tmp_path):
-    runner = Runner.from_cfg(tested(tmp_path, label_space='unified'))
+    runner = Runner.from_cfg(tested(tmp_path, label_space='asia'))
     runner.test()
     assert not runner.model.unseen
+
+
+def test_predictions_over_all_nodes_are_compared_through_the_match(tmp_path):
+    """Aliases and the nodes of each head count; a node of no class of the dataset is wrong."""
+    cfg = tested(tmp_path, label_space='unified', unseen={
+        'aliases': [['asia/curb', 'village/terrain']]})
+    cfg.model.label_space = {'type': 'disjoint'}
+    cfg.model.datasets = [ENTRIES[1]]
+    runner = Runner.from_cfg(cfg)
+    runner.test()
+    scores = runner.test_loop.evaluator.metrics[0].scores['village']
+    assert scores.notes[scores.classes.index('terrain')] == ''
 
 
 def test_without_the_hook_the_error_names_it(tmp_path):

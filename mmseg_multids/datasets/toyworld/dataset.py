@@ -11,7 +11,7 @@ from mmseg.datasets import BaseSegDataset
 from ...registry import DATASETS, TRANSFORMS
 from ..transforms.loading import id_table
 from .leaves import PALETTE
-from .render import SPLITS, render_scene
+from .render import SPLITS, is_negative, render_scene
 from .views import IGNORE_INDEX, leaf_to_class, view_named
 
 
@@ -20,7 +20,8 @@ class ToyWorldDataset(BaseSegDataset):
     """A procedural world with known leaves, seen through one taxonomy and one domain.
 
     Every sample is a pure function of (view, split, seed, index), drawn when it is asked for; a
-    dataset of any size takes no memory.
+    dataset of any size takes no memory. Where a view has scenes that are no street (``wild``), the
+    samples say so: ``negative``.
 
     Args:
         view: ``city``, ``metro``, ``asia``, ``atlas``, ``village``, ``wild`` or ``room``.
@@ -101,10 +102,14 @@ class ToyWorldDataset(BaseSegDataset):
     def get_data_info(self, index: int) -> dict:
         """Return what :class:`RenderToyWorld` needs."""
         number = self._number(index)
-        return {'img_path': f'toyworld/{self.view}/{self.split}/{number:06d}.png',
-                'toyworld': (self.view, self.split, self.seed, number, self.image_size),
+        scene = self.view, self.split, self.seed, number
+        info = {'img_path': f'toyworld/{self.view}/{self.split}/{number:06d}.png',
+                'toyworld': (*scene, self.image_size),
                 'class_of_leaf': self._class_of_leaf, 'label_map': self.label_map,
                 'reduce_zero_label': False, 'seg_fields': [], 'sample_idx': index}
+        if view_named(self.view).domain.negatives:
+            info['negative'] = is_negative(*scene)
+        return info
 
     def leaf_map(self, index: int) -> np.ndarray:
         """Return the true leaf of each pixel. Shape [H, W], uint8; ids as in ``LEAVES``."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from ...files import replacing
 from .leaves import LEAVES
-from .render import render_scene
-from .views import IGNORE_INDEX, leaf_to_class, leaves_of_class
+from .render import is_negative, render_scene
+from .views import IGNORE_INDEX, leaf_to_class, leaves_of_class, view_named
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -53,8 +53,9 @@ def write_view(root: str | os.PathLike, view: str, split: str, size: int,
     """Write one split of a view; images that are there already are kept.
 
     Files: ``<view>/images/<split>/*.png``, ``labels`` (class ids, 255 not labelled), ``leaves``
-    (leaf ids), and ``<view>/classes.json``. A file appears only when it is complete, so an
-    interrupted run goes on where it stopped.
+    (leaf ids), and ``<view>/classes.json``; where a view has scenes that are no street, also
+    ``negatives/<split>.txt``, a list for ``negatives`` of a dataset entry. A file appears only when
+    it is complete, so an interrupted run goes on where it stopped.
 
     Args:
         root: Folder of all views.
@@ -87,6 +88,11 @@ def write_view(root: str | os.PathLike, view: str, split: str, size: int,
             written += 1
         if progress:
             progress(index + 1)
+    if view_named(view).domain.negatives:
+        # Of all that are there, which may be more than were asked for.
+        names = sorted(file.stem for file in (folder / 'images' / split).glob('*.png'))
+        negatives = [name for name in names if is_negative(view, split, seed, int(name))]
+        _write(folder / 'negatives' / f'{split}.txt', '\n'.join([*negatives, '']).encode())
     return written
 
 

@@ -51,6 +51,18 @@ def scene_seed(view: str, split: str, seed: int, index: int) -> int:
     return mix(zlib.crc32(view.encode()), SPLITS.index(split), seed, index)
 
 
+def is_negative(view: str, split: str, seed: int, index: int) -> bool:
+    """Return whether a scene of a view of streets is no street at all, without drawing it."""
+    return _begin(view, split, seed, index)[1]
+
+
+def _begin(view: str, split: str, seed: int, index: int) -> tuple[np.random.Generator, bool]:
+    """Return a scene's generator and whether it is negative: the first thing that is drawn."""
+    settings = view_named(view)
+    rng = np.random.default_rng(scene_seed(view, split, seed, index))
+    return rng, not settings.indoor and bool(rng.uniform() < settings.domain.negatives)
+
+
 def render_scene(view: str, split: str, seed: int, index: int,
                  size: tuple[int, int] = (128, 128)) -> tuple[np.ndarray, np.ndarray]:
     """Draw one scene: a pure function of its arguments.
@@ -66,9 +78,9 @@ def render_scene(view: str, split: str, seed: int, index: int,
         The image, [H, W, 3] uint8 in BGR order, and its leaves, [H, W] uint8.
     """
     settings = view_named(view)
-    rng = np.random.default_rng(scene_seed(view, split, seed, index))
+    rng, negative = _begin(view, split, seed, index)
     canvas = Canvas(*size)
-    if settings.indoor or rng.uniform() < settings.domain.negatives:
+    if settings.indoor or negative:
         draw_room(canvas, rng)
     else:
         draw_street(canvas, settings.domain, rng)

@@ -1,9 +1,10 @@
 """Hooks decide when something happens; what happens is elsewhere."""
 
 from .class_relations_hook import ClassRelationsHook
+from .multi_label_hook import MultiLabelHook
 from .report_hook import SegmentationReportHook
 from .unseen_datasets_hook import UnseenDatasetsHook
 from .visualization_hook import MultiDatasetVisualizationHook
 
-__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'SegmentationReportHook',
-           'UnseenDatasetsHook']
+__all__ = ['ClassRelationsHook', 'MultiDatasetVisualizationHook', 'MultiLabelHook',
+           'SegmentationReportHook', 'UnseenDatasetsHook']

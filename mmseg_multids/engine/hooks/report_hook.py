@@ -12,7 +12,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
-from ...evaluation import MultiDatasetIoUMetric, format_tables
+from ...evaluation import MultiDatasetIoUMetric
 from ...files import replacing
 from ...registry import HOOKS
 from ...visualization.grid import GridRow, draw_grid
@@ -48,7 +48,7 @@ class SegmentationReportHook(Hook):
         folder = Path(runner.work_dir) / 'report'
         lines = []
         if metric is not None and metric.scores:
-            table = format_tables(metric.scores, metric.frequent_share, metric.iou_metrics)
+            table = metric.tables()
             _write(folder / 'report.txt', table + '\n')
             _write(folder / 'scores.json', json.dumps(
                 {name: score.to_dict() for name, score in metric.scores.items()}, indent=1))

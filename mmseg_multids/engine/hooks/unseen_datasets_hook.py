@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 from prettytable import PrettyTable
 
 from ...label_spaces import LabelSpace
-from ...models import MultiDatasetSegmentor
+from ...models import UNIFIED, MultiDatasetSegmentor
 from ...registry import HOOKS
 
 
@@ -17,7 +17,7 @@ class UnseenDatasetsHook(Hook):
 
     They are then read by the names of their classes, see
     :meth:`MultiDatasetSegmentor.read_unseen`; which classes took part is printed. Nothing is done
-    where ``test_cfg.label_space`` chooses a label space for all predictions.
+    where ``test_cfg.label_space`` has all predictions in the classes of a dataset.
 
     Example:
         >>> default_hooks = dict(unseen=dict(type='UnseenDatasetsHook'))
@@ -36,7 +36,7 @@ def _read(runner, loader) -> None:
     for model in runner.model.modules():
         if not isinstance(model, MultiDatasetSegmentor):
             continue
-        if (model.test_cfg or {}).get('label_space') is not None:
+        if (model.test_cfg or {}).get('label_space') not in (None, UNIFIED):
             continue
         for name, meta in (loader.dataset.metainfo.get('datasets') or {}).items():
             if name in model.label_space.datasets or name in model.unseen:

@@ -245,12 +245,16 @@ class UniSegHead(BaseModule):
         """Return the logits of the context's target, [B, K, H, W], at the size of the input."""
         return self.head.predict_by_feat(self.forward(inputs), batch_img_metas)
 
+    @property
+    def activation(self) -> str:
+        """What makes scores of logits: ``'sigmoid'`` where a loss of this head says so."""
+        sigmoid = any(getattr(loss, 'activation', 'softmax') == 'sigmoid'
+                      for loss in self.loss_decode)
+        return 'sigmoid' if sigmoid else 'softmax'
+
     def scores(self, logits: Tensor, dim: int = 0) -> Tensor:
         """Turn logits into scores that may be averaged (test-time augmentation).
 
-        Softmax, or a sigmoid per class where a loss of this head says ``activation = 'sigmoid'``.
+        Softmax, or a sigmoid per class; see :attr:`activation`.
         """
-        sigmoid = any(getattr(loss, 'activation', 'softmax') == 'sigmoid'
-                      for loss in self.loss_decode)
-        return logits.sigmoid() if sigmoid else logits.softmax(dim=dim)
-
+        return logits.sigmoid() if self.activation == 'sigmoid' else logits.softmax(dim=dim)

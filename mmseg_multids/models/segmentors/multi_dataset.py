@@ -31,6 +31,7 @@ from .checkpoint import (
     space_from_bytes,
     space_to_bytes,
 )
+from .multi_label import read_multi_label
 
 
 @MODELS.register_module()
@@ -59,7 +60,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
             ``dict(aliases=..., source=...)``, see :meth:`read_unseen`. ``norm_fallback`` says which
             statistics of dataset-specific batch norms normalise images of no known dataset:
             ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or a dataset's name. Default:
-            such images are refused.
+            such images are refused. ``multi_label`` adds multi-label predictions, see
+            :func:`.multi_label.read_multi_label`: ``'auto'`` or a threshold.
         **kwargs: As in ``EncoderDecoder``. Every head must be a :class:`UniSegHead`.
 
     Raises:
@@ -96,7 +98,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self._check_fallback()
         #: Datasets that the model was not trained on and can read, see :meth:`read_unseen`.
         self.unseen: dict[str, LabelSpace] = {}
-        self._unseen_ids: dict[str, list[int]] = {}
+        self._unseen_nodes: dict[str, np.ndarray] = {}
         self._aliases = (label_space or {}).get('aliases')
         self._unseen_options()
         #: Whether weights were loaded whose datasets stood in another order.
@@ -221,6 +223,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             with self.context.batch(None, target, self._fallback(inputs)):
                 return super().predict(inputs)
         results: list = [None] * len(data_samples)
+        multi_label = (self.test_cfg or {}).get('multi_label')
         for (dataset, target), positions in self._prediction_groups(data_samples).items():
             samples = [data_samples[i] for i in positions]
             group_inputs = inputs if len(positions) == len(inputs) else inputs[positions]
@@ -229,8 +232,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
                 names = [dataset] * len(positions)
             else:
                 norm = self._fallback(group_inputs)
-            with self.context.batch(names, target, norm):
+            others = multi_label is not None and target != UNIFIED
+            with self.context.batch(names, UNIFIED if others else target, norm):
                 for i, result in zip(positions, super().predict(group_inputs, samples)):
+                    if others:
+                        read_multi_label(self, result, target, multi_label)
                     results[i] = self._stamp(result, dataset, target)
             if norm is not None:
                 for i, name in zip(positions, norm):
@@ -264,9 +270,18 @@ class MultiDatasetSegmentor(EncoderDecoder):
         class_of_node = match_nodes(self.label_space, unseen, aliases, source)
         self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes)
         self.unseen[unseen.name] = unseen
-        self._unseen_ids[unseen.name] = [
-            i if i in class_of_node else -1 for i in range(unseen.num_classes)]
+        self._unseen_nodes[unseen.name] = class_of_node
         return class_of_node
+
+    def space_of(self, dataset: str) -> LabelSpace:
+        """Return the classes of a dataset, trained on or :meth:`read_unseen`."""
+        return self.unseen.get(dataset) or self.label_space.space(dataset)
+
+    def class_of_node(self, dataset: str) -> np.ndarray:
+        """Return a dataset's class of each node, -1 for none. Shape [N]."""
+        if dataset in self._unseen_nodes:
+            return self._unseen_nodes[dataset]
+        return self.label_space.class_of_node(dataset)
 
     def _unseen_options(self) -> tuple:
         """Return the aliases and the source dataset that ``test_cfg.unseen`` gives."""
@@ -348,15 +363,15 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _stamp(self, sample, dataset: str | None, target: str):
         if target == dataset:
             if dataset in self.unseen:  # the classes that can be predicted
-                sample.set_metainfo({'pred_to_dataset': self._unseen_ids[dataset]})
+                nodes, count = self._unseen_nodes[dataset], self.unseen[dataset].num_classes
+                sample.set_metainfo(
+                    {'pred_to_dataset': [i if i in nodes else -1 for i in range(count)]})
             return sample
         classes = (self.label_space.nodes if target == UNIFIED
-                   else self.unseen[target].classes if target in self.unseen
-                   else self.label_space.space(target).classes)
+                   else self.space_of(target).classes)
         sample.set_metainfo({'label_space': target, 'pred_classes': list(classes)})
-        if target == UNIFIED and dataset in self.label_space.datasets:
-            sample.set_metainfo(
-                {'pred_to_dataset': self.label_space.class_of_node(dataset).tolist()})
+        if target == UNIFIED and dataset in (*self.label_space.datasets, *self.unseen):
+            sample.set_metainfo({'pred_to_dataset': self.class_of_node(dataset).tolist()})
         return sample
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
