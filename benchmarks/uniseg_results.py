@@ -25,14 +25,22 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
+from mmseg_multids.apis.relations import (
+    HEADS,
+    SIMILARITIES,
+    gather_head_relations,
+    gather_relations,
+    training_images,
+)
+from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.evaluation import DatasetScores
 from mmseg_multids.files import replacing
+from mmseg_multids.label_spaces import ClassRelations, build_label_space
 
 ROOT = Path(__file__).parent.parent
 METHODS = {'ce': 'Multi-dataset (CE)', 'null': 'UniSeg (Null BCE)',
-           'classrel': 'UniSeg (class-relational BCE)', 'multihead': 'multi-head'}
+           'multihead': 'multi-head', 'classrel': 'UniSeg (class-relational BCE)'}
 
 
 class Mixes(NamedTuple):
@@ -75,12 +83,11 @@ class Run(NamedTuple):
 
 
 def runs_of(which: str, seeds: Sequence[int]) -> list[Run]:
-    """Return all runs of a set, the longest first."""
+    """Return all runs of a set."""
     mixes = SETS[which]
-    found = [Run(which, method, without, seed) for method in ('classrel', 'ce', 'null', 'multihead')
-             for without in ('', *mixes.held_out) for seed in seeds]
-    return found + [Run(which, 'ce', f'only:{name}', seed)
-                    for name in mixes.datasets for seed in seeds]
+    single = [Run(which, 'ce', f'only:{name}', seed) for name in mixes.datasets for seed in seeds]
+    return single + [Run(which, method, without, seed) for method in METHODS
+                     for without in ('', *mixes.held_out) for seed in seeds]
 
 
 # ------------------------------------------------------------------ one run, in its own process
@@ -124,21 +131,27 @@ def _scores(runner: Runner) -> dict:
             for name, score in runner.test_loop.evaluator.metrics[0].scores.items()}
 
 
-def _relations(runner: Runner, run: Run, folder: Path) -> dict:
-    """Gather relations with each similarity, write those of the cosine, compare with the truth."""
+def _images(runner: Runner):
     cfg = runner.cfg.copy()
     cfg.val_dataloader = dict(dataset=dict(pipeline=cfg.relations_pipeline))
-    found = {}
-    for similarity in SIMILARITIES:
-        relations = gather_relations(runner.model, training_images(cfg), similarity,
-                                     max_images=100)
-        relations.to_json(folder / f'{similarity}.json')
-        pairs = {tuple(r[:3]) for r in relations.relations()}
-        found[similarity] = {'tau': relations.tau, 'found': sorted(map(list, pairs))}
-        if run.which.startswith('toyworld'):
-            truth = true_relations(runner.model.label_space)
-            found[similarity].update(true=len(truth), hits=len(truth & pairs))
+    return training_images(cfg)
+
+
+def _compared(relations: ClassRelations, run: Run, file: Path) -> dict:
+    """Write relations; say which they are and, where it is known, how many are true."""
+    relations.to_json(file)
+    pairs = {tuple(r[:3]) for r in relations.relations()}
+    found = {'tau': relations.tau, 'found': sorted(map(list, pairs))}
+    if run.which.startswith('toyworld'):
+        truth = true_relations(relations.label_space)
+        found.update(true=len(truth), hits=len(truth & pairs))
     return found
+
+
+def _second_stage(run: Run, folder: Path, relations: str, args: argparse.Namespace) -> dict:
+    cfg = _config(run, 'classrel_from_file', folder / relations, args)
+    cfg.model.decode_head.loss_decode.relations = str(folder / f'{relations}.json')
+    return _scores(_train(cfg))
 
 
 def one(run: Run, args: argparse.Namespace) -> None:
@@ -148,10 +161,10 @@ def one(run: Run, args: argparse.Namespace) -> None:
     if run.method == 'classrel':
         first = _train(_config(run, 'cosine_null', folder / 'first', args))
         result['first'] = _scores(first)
-        result['relations'] = _relations(first, run, folder)
-        cfg = _config(run, 'classrel_from_file', folder, args)
-        cfg.model.decode_head.loss_decode.relations = str(folder / 'cosine.json')
-        result['datasets'] = _scores(_train(cfg))
+        result['relations'] = {kind: _compared(
+            gather_relations(first.model, _images(first), kind, max_images=100), run,
+            folder / f'{kind}.json') for kind in SIMILARITIES}
+        result['datasets'] = _second_stage(run, folder, 'cosine', args)
     else:
         runner = _train(_config(run, run.method, folder, args))
         result['datasets'] = _scores(runner)
@@ -161,6 +174,12 @@ def one(run: Run, args: argparse.Namespace) -> None:
                     **(runner.model.test_cfg.get('unseen') or {}), 'source': head}
                 runner.model.unseen.clear()
                 result[f'head:{head}'] = _scores(runner)
+            target = _config(run, 'classrel_from_file', folder, args).model
+            space = build_label_space(target.label_space, label_spaces_from_cfg(target.datasets))
+            result['relations'] = {HEADS: _compared(
+                gather_head_relations(runner.model, _images(runner), space, max_images=100), run,
+                folder / f'{HEADS}.json')}
+            result['second'] = _second_stage(run, folder, HEADS, args)
     with replacing(folder / 'scores.json') as file:
         file.write_text(json.dumps(result))
 
@@ -237,6 +256,8 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
 
     def rows(pairs: Sequence[tuple[str, str]], unseen: bool) -> dict:
         found = {title: columns(method, pairs) for method, title in METHODS.items()}
+        found['class-relational BCE, relations of the heads'] = columns(
+            'multihead', pairs, 'second')
         found['Null BCE, cosine classifier'] = columns('classrel', pairs, 'first')
         if unseen:
             found['multi-head, best head'] = heads(pairs)
@@ -277,8 +298,10 @@ def _relation_table(which: str, seeds: Sequence[int], out: Path) -> str:
              '| trained on | similarity | tau | true | found | of the true found | of those found '
              'true |', '|---' * 7 + '|']
     for without in ('', *SETS[which].held_out):
-        found = [load(Run(which, 'classrel', without, seed), out)['relations'] for seed in seeds]
-        for similarity in SIMILARITIES:
+        found = [{**load(Run(which, 'classrel', without, seed), out)['relations'],
+                  **load(Run(which, 'multihead', without, seed), out)['relations']}
+                 for seed in seeds]
+        for similarity in (*SIMILARITIES, HEADS):
             each = [f[similarity] for f in found]
             recall = [100 * e['hits'] / max(e['true'], 1) for e in each]
             precision = [100 * e['hits'] / max(len(e['found']), 1) for e in each]

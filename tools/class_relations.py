@@ -9,10 +9,17 @@ from pathlib import Path
 from mmengine.config import DictAction
 from prettytable import PrettyTable
 
-from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
-from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.apis.relations import (
+    HEADS,
+    SIMILARITIES,
+    gather_head_relations,
+    gather_relations,
+    training_images,
+)
+from mmseg_multids.apis.trained import load_trained, read_config
+from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.files import replacing
-from mmseg_multids.label_spaces import ClassRelations
+from mmseg_multids.label_spaces import ClassRelations, build_label_space
 from mmseg_multids.visualization.relations import draw_relations
 
 
@@ -22,14 +29,18 @@ def main(argv: list[str] | None = None) -> None:
         description='Average how similar the pixels of each class are to every node, over the '
         'training images, and print the second labels that follow (UniSeg, Eq. 6 and 7, Table A-1)')
     parser.add_argument('config', help='config that the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint of a model trained with NullBCELoss')
+    parser.add_argument('checkpoint', help='checkpoint of a model trained with NullBCELoss, or '
+                        'of a multi-head model')
     parser.add_argument('--out', metavar='FILE', help='JSON file for ClassRelationalBCELoss '
                         '(default: class_relations.json beside the checkpoint)')
     parser.add_argument('--csv', metavar='FILE', help='also write the second labels as CSV')
     parser.add_argument('--picture', metavar='FILE',
                         help='also draw all similarities (.png, .pdf, .svg)')
-    parser.add_argument('--similarity', choices=SIMILARITIES, default='cosine',
-                        help='of the cosine classifier, or the sigmoid of the logits')
+    parser.add_argument('--similarity', choices=(*SIMILARITIES, HEADS), default='cosine',
+                        help='of the cosine classifier; the sigmoid of the logits; or what the '
+                        'heads of a multi-head model say of the other datasets\' images')
+    parser.add_argument('--target', metavar='CONFIG', help='with --similarity heads: config of the '
+                        'model that is to be trained with the relations')
     parser.add_argument('--tau', type=float, help="threshold (default: the paper's automatic one)")
     parser.add_argument('--max-images', type=int, metavar='N',
                         help='use N images of each dataset (default: all)')
@@ -37,10 +48,21 @@ def main(argv: list[str] | None = None) -> None:
                         help='override keys of the config')
     args = parser.parse_args(argv)
     try:
+        if (args.similarity == HEADS) != (args.target is not None):
+            raise ValueError(f'--similarity {HEADS} and --target CONFIG belong together: the '
+                             'relations are between the nodes of another model')
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
-        relations = gather_relations(
-            trained.model, training_images(trained.cfg), args.similarity, args.tau,
-            args.max_images, {'checkpoint': Path(args.checkpoint).name})
+        images = training_images(trained.cfg)
+        about = {'checkpoint': Path(args.checkpoint).name}
+        if args.target is not None:
+            target = read_config(args.target).model
+            space = build_label_space(target.get('label_space'),
+                                      label_spaces_from_cfg(target.datasets))
+            relations = gather_head_relations(trained.model, images, space, args.tau,
+                                              args.max_images, about)
+        else:
+            relations = gather_relations(trained.model, images, args.similarity, args.tau,
+                                         args.max_images, about)
     except (FileNotFoundError, TypeError, ValueError) as error:
         sys.exit(f'class_relations: {error}')
     out = args.out or Path(args.checkpoint).parent / 'class_relations.json'

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from ..datasets import MultiDataset
 from ..functional import add_class_similarities
-from ..label_spaces import ClassRelations
+from ..label_spaces import ClassRelations, UnifiedLabelSpace, unify_disjoint
 from ..models import CosineNodeClassifier, MultiDatasetSegmentor, classifier_in_use
 from ..registry import DATASETS
 from .trained import name_of
 
 SIMILARITIES = ('cosine', 'sigmoid')
+HEADS = 'heads'
 
 
 def training_images(cfg: Config) -> MultiDataset:
@@ -69,15 +71,89 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
             with several nodes.
     """
     check_similarity(model, similarity)
+    classifier = classifier_in_use(model.decode_head.classifier)
+    scores, counts = _means(
+        model, images, classifier.similarity if similarity == 'cosine'
+        else lambda embedding: classifier(embedding).sigmoid(), max_images)
+    return ClassRelations(model.label_space, scores, counts, tau,
+                          {'similarity': similarity, **(about or {})})
+
+
+@torch.no_grad()
+def gather_head_relations(model: MultiDatasetSegmentor, images: MultiDataset,
+                          label_space: UnifiedLabelSpace, tau: float | None = None,
+                          max_images: int | None = None,
+                          about: dict[str, str] | None = None) -> ClassRelations:
+    """Find relations by asking each head of a multi-head model about the other datasets' images.
+
+    The score of a class for a node is the mean probability that the head of another dataset gives
+    the node's class on the class's pixels. Heads of datasets that have the class themselves are not
+    asked: to them it is that class. Where several heads have the node, the surest counts. This is
+    not the paper's Eq. (7), but it is not told apart from a class by that class's own labels: a
+    dataset that labels lane markings and road teaches a shared classifier that one is not the
+    other, whatever the other datasets call road.
+
+    Args:
+        model: Trained with a classifier for each dataset (``label_space=dict(type='disjoint')``).
+        images: Training images; see :func:`training_images`.
+        label_space: Nodes of the model that is to be trained with the relations, over the same
+            datasets and classes.
+        tau: Threshold of the relations. Default: 0.5.
+        max_images: Use so many images of each dataset, evenly spread.
+        about: Kept with the relations.
+
+    Raises:
+        ValueError: The model shares nodes among datasets; other datasets or classes.
+    """
+    space = model.label_space
+    if any(int((space.class_of_node(d) >= 0).sum()) != space.space(d).num_classes
+           for d in space.datasets) or space.num_nodes != sum(
+               space.space(d).num_classes for d in space.datasets):
+        raise ValueError(f"similarity={HEADS!r} needs a model with a classifier for each dataset "
+                         "(label_space=dict(type='disjoint'))")
+    other = unify_disjoint(list(label_space.spaces.values())).differences(
+        unify_disjoint(list(space.spaces.values())))
+    if other:
+        raise ValueError('the relations are asked for datasets and classes that are not those of '
+                         'the model (from the target to the model):\n  ' + '\n  '.join(other))
+    rows = [torch.from_numpy(np.array(space.node_of_class(d))) for d in space.datasets]
+
+    def probabilities(embedding: Tensor) -> Tensor:
+        logits = model.decode_head.classifier(embedding)  # [B, N, h, w]
+        result = torch.empty_like(logits)
+        for own in rows:
+            result[:, own] = logits[:, own].softmax(dim=1)
+        return result
+
+    means, counts = _means(model, images, probabilities, max_images)
+    scores = {}
+    for dataset in label_space.datasets:
+        own = label_space.node_of_class(dataset)
+        scores[dataset] = np.zeros((len(own), label_space.num_nodes))
+        for head in label_space.datasets:
+            asked = label_space.class_of_node(head)[own] < 0  # [L]
+            nodes = label_space.node_of_class(head)
+            said = means[dataset][:, space.node_of_class(head)] * asked[:, None]
+            scores[dataset][:, nodes] = np.maximum(scores[dataset][:, nodes], said)
+        classes = np.arange(len(own))
+        scores[dataset][classes, own] = means[dataset][:, space.node_of_class(dataset)][
+            classes, classes]
+    return ClassRelations(label_space, scores, counts, tau,
+                          {'similarity': HEADS, **(about or {})}, above_own=False)
+
+
+def _means(model: MultiDatasetSegmentor, images: MultiDataset,
+           similarity: Callable[[Tensor], Tensor],
+           max_images: int | None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Mean of a map [B, N, h, w] over the pixels of each class, and their number."""
     head, space = model.decode_head, model.label_space
-    classifier = classifier_in_use(head.classifier)
     if set(images.names) != set(space.datasets):
         raise ValueError(f'the images are of {", ".join(images.names)}, the model was built for '
                          f'{", ".join(space.datasets)}')
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    scores, counts = {}, {}
+    means, counts = {}, {}
     try:
         for dataset in space.datasets:
             shape = (space.space(dataset).num_classes, space.num_nodes)
@@ -86,18 +162,16 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
             for inputs, labels in _images(model, images, dataset, max_images):
                 with model.context.batch([dataset] * len(inputs)):
                     embedding = head.head(model.extract_feat(inputs))
-                found = (classifier.similarity(embedding) if similarity == 'cosine'
-                         else classifier(embedding).sigmoid())
-                add_class_similarities(sums, seen, found, labels, head.ignore_index,
-                                       head.align_corners)
+                add_class_similarities(sums, seen, similarity(embedding), labels,
+                                       head.ignore_index, head.align_corners)
             all_reduce(sums)
             all_reduce(seen)
             # 0 / 0: NaN for classes without pixels
-            scores[dataset] = (sums / seen[:, None]).cpu().numpy()
+            means[dataset] = (sums / seen[:, None]).cpu().numpy()
             counts[dataset] = seen.cpu().numpy()
     finally:
         model.train(was_training)
-    return ClassRelations(space, scores, counts, tau, {'similarity': similarity, **(about or {})})
+    return means, counts
 
 
 def _images(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,

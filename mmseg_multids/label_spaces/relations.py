@@ -43,6 +43,8 @@ class ClassRelations:
         scores: Shape [L, N] for each dataset; NaN rows for classes without pixels.
         counts: Pixels of each class, for each dataset. Shape [L].
         tau: The threshold. Default: :meth:`automatic_tau`.
+        above_own: Whether a second label's score must be above the class's own, too, as in Eq. (6).
+            Scores of other datasets' classifiers are not comparable with it.
         about: Where the scores come from; kept in the file.
 
     Raises:
@@ -51,7 +53,7 @@ class ClassRelations:
 
     def __init__(self, label_space: UnifiedLabelSpace, scores: Mapping[str, np.ndarray],
                  counts: Mapping[str, np.ndarray], tau: float | None = None,
-                 about: Mapping[str, str] | None = None) -> None:
+                 about: Mapping[str, str] | None = None, above_own: bool = True) -> None:
         self.label_space = label_space
         for name, given in (('scores', scores), ('counts', counts)):
             if set(given) != set(label_space.datasets):
@@ -69,6 +71,7 @@ class ClassRelations:
                                  f'{self.scores[dataset].shape} and {self.counts[dataset].shape}, '
                                  f'expected {shape} and {shape[:1]}')
         self.about = dict(about or {})
+        self.above_own = bool(above_own)
         self.tau = self.automatic_tau() if tau is None else float(tau)
         if np.isnan(self.tau):
             raise ValueError(f'tau={tau}: a number is needed')
@@ -80,7 +83,10 @@ class ClassRelations:
 
         Of every class whose largest score belongs to a node of other datasets only (a likely
         conflict), that score; their mean. Infinite, so that nothing is related, if there is none.
+        Without ``above_own`` 0.5, more than half.
         """
+        if not self.above_own:
+            return 0.5
         found = []
         for dataset, scores in self.scores.items():
             foreign = self.label_space.class_of_node(dataset) < 0
@@ -106,7 +112,9 @@ class ClassRelations:
         table = np.full(scores.shape, -1, dtype=np.int8)
         table[:, own] = 0
         own_scores = scores[classes, own]
-        table[scores > np.maximum(self.tau, own_scores)[:, None]] = 1
+        least = np.maximum(self.tau, own_scores) if self.above_own else np.full(
+            len(own), self.tau)
+        table[scores > least[:, None]] = 1
         table[classes, own] = 1
         return table
 
@@ -145,7 +153,7 @@ class ClassRelations:
         """Return plain Python types; scores rounded to 6 digits, ``null`` for NaN."""
         return {'format': _FORMAT, 'label_space_hash': self.fingerprint(),
                 'label_space': self.label_space.to_dict(), 'about': self.about,
-                'tau': self.tau if np.isfinite(self.tau) else None,
+                'tau': self.tau if np.isfinite(self.tau) else None, 'above_own': self.above_own,
                 'counts': {d: c.tolist() for d, c in self.counts.items()},
                 'scores': {d: [[None if np.isnan(x) else round(float(x), 6) for x in row]
                                for row in s] for d, s in self.scores.items()},
@@ -166,7 +174,8 @@ class ClassRelations:
             space = UnifiedLabelSpace.from_dict(data['label_space'])
             scores = {d: np.array(s, dtype=np.float64) for d, s in data['scores'].items()}
             tau = float('inf') if data['tau'] is None else data['tau']
-            relations = cls(space, scores, data['counts'], tau, data.get('about'))
+            relations = cls(space, scores, data['counts'], tau, data.get('about'),
+                            data.get('above_own', True))
         except KeyError as error:
             raise ValueError(f'class relations need {error}') from None
         if data.get('label_space_hash') != relations.fingerprint():

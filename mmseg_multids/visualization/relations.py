@@ -46,7 +46,7 @@ def draw_relations(relations: ClassRelations, path: str | os.PathLike) -> None:
     panels[-1].set_xticks(range(space.num_nodes), space.nodes, rotation=90, fontsize=7)
     panels[-1].set_xlabel('... are this similar to the node (dot: the class itself; frame: '
                           'second label)', fontsize=9)
-    figure.colorbar(image, ax=list(panels), shrink=0.4, pad=0.01)
+    figure.colorbar(image, ax=list(panels), shrink=0.4, pad=0.01, label='mean similarity')
     save_figure(figure, path)
 
 

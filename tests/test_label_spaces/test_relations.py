@@ -146,3 +146,17 @@ def test_classes_with_several_nodes_are_refused():
     with pytest.raises(ValueError, match='several nodes: x'):
         ClassRelations(several, {'one': np.zeros((2, 3))}, {'one': [1, 1]})
     assert unify_disjoint([CITY, ATLAS]).num_nodes == 8
+
+
+def test_scores_of_other_classifiers_are_compared_with_the_threshold_alone(tmp_path):
+    given = scores()
+    found = ClassRelations(SPACE, given, {d: [10] * len(s) for d, s in given.items()},
+                           above_own=False)
+    assert found.tau == 0.5
+    pairs = {r[:3] for r in found.relations()}
+    assert pairs == {('atlas', 'lane marking', 'road'), ('atlas', 'motorcyclist', 'rider'),
+                     ('atlas', 'trailer', 'car')}
+    low = ClassRelations(SPACE, given, found.counts, tau=0.4, above_own=False)
+    assert ('city', 'rider', 'motorcyclist') in {r[:3] for r in low.relations()}
+    found.to_json(tmp_path / 'r.json')
+    assert not ClassRelations.from_json(tmp_path / 'r.json').above_own
