@@ -20,7 +20,7 @@ from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.label_spaces import ClassRelations
 from mmseg_multids.visualization.relations import draw_relations
 
-CONFIG = (Path(__file__).parent.parent / 'configs' / 'uniseg' / 'uniseg_toyworld4_cosine_null.py')
+CONFIG = (Path(__file__).parent.parent / 'configs' / 'uniseg' / 'uniseg_toyworld4_null.py')
 
 
 def line(iteration: int, similarity: str, relations: ClassRelations) -> str:

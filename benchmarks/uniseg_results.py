@@ -39,8 +39,13 @@ from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import ClassRelations, build_label_space
 
 ROOT = Path(__file__).parent.parent
-METHODS = {'ce': 'Multi-dataset (CE)', 'null': 'UniSeg (Null BCE)',
-           'multihead': 'multi-head', 'classrel': 'UniSeg (class-relational BCE)'}
+METHODS = ('ce', 'null', 'multihead')
+
+
+#: Rows of the tables: which run they are of, and which part of its results.
+ROWS = {'Multi-dataset (CE)': ('ce', 'datasets'), 'UniSeg (Null BCE)': ('null', 'datasets'),
+        'UniSeg (class-relational BCE)': ('null', 'second'),
+        'class-relational BCE, relations of the heads': ('multihead', 'second')}
 
 
 class Mixes(NamedTuple):
@@ -106,6 +111,7 @@ def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Conf
     if run.which.startswith('toyworld'):
         for entry in (*kept, *cfg.test_dataloader.dataset.datasets):
             entry['image_size'] = (args.size, args.size)
+            entry['splits']['val']['size'] = 60
     else:
         cfg.train_dataloader.sampler['crop_size'] = (args.size, args.size)
     workers = 1 if torch.cuda.is_available() else 0
@@ -164,28 +170,25 @@ def one(run: Run, args: argparse.Namespace) -> None:
     """Train and test one run."""
     folder = run.folder(args.out)
     result = {}
-    if run.method == 'classrel':
-        first = _train(_config(run, 'cosine_null', folder / 'first', args))
-        result['first'] = _scores(first)
+    runner = _train(_config(run, run.method, folder, args))
+    result['datasets'] = _scores(runner)
+    if run.method == 'null':
         result['relations'] = {kind: _compared(
-            gather_relations(first.model, _images(first), kind, max_images=100), run,
+            gather_relations(runner.model, _images(runner), kind, max_images=100), run,
             folder / f'{kind}.json') for kind in SIMILARITIES}
-        result['datasets'] = _second_stage(run, folder, 'cosine', args)
-    else:
-        runner = _train(_config(run, run.method, folder, args))
-        result['datasets'] = _scores(runner)
-        if run.method == 'multihead':
-            for head in run.datasets():
-                runner.model.test_cfg['unseen'] = {
-                    **(runner.model.test_cfg.get('unseen') or {}), 'source': head}
-                runner.model.unseen.clear()
-                result[f'head:{head}'] = _scores(runner)
-            target = _config(run, 'classrel_from_file', folder, args).model
-            space = build_label_space(target.label_space, label_spaces_from_cfg(target.datasets))
-            result['relations'] = {HEADS: _compared(
-                gather_head_relations(runner.model, _images(runner), space, max_images=100), run,
-                folder / f'{HEADS}.json')}
-            result['second'] = _second_stage(run, folder, HEADS, args)
+        result['second'] = _second_stage(run, folder, 'cosine', args)
+    elif run.method == 'multihead':
+        for head in run.datasets():
+            runner.model.test_cfg['unseen'] = {
+                **(runner.model.test_cfg.get('unseen') or {}), 'source': head}
+            runner.model.unseen.clear()
+            result[f'head:{head}'] = _scores(runner)
+        target = _config(run, 'classrel_from_file', folder, args).model
+        space = build_label_space(target.label_space, label_spaces_from_cfg(target.datasets))
+        result['relations'] = {HEADS: _compared(
+            gather_head_relations(runner.model, _images(runner), space, max_images=100), run,
+            folder / f'{HEADS}.json')}
+        result['second'] = _second_stage(run, folder, HEADS, args)
     with replacing(folder / 'scores.json') as file:
         file.write_text(json.dumps(result))
 
@@ -261,14 +264,12 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         return best
 
     def rows(pairs: Sequence[tuple[str, str]], unseen: bool) -> dict:
-        found = {title: columns(method, pairs) for method, title in METHODS.items()}
-        found['class-relational BCE, relations of the heads'] = columns(
-            'multihead', pairs, 'second')
-        found['Null BCE, cosine classifier'] = columns('classrel', pairs, 'first')
-        if unseen:
-            found['multi-head, best head'] = heads(pairs)
-            found['multi-head, mean of the heads'] = found.pop('multi-head')
-        return found
+        found = {title: columns(method, pairs, part) for title, (method, part) in ROWS.items()}
+        multihead = columns('multihead', pairs)
+        if not unseen:
+            return {**found, 'multi-head': multihead}
+        return {**found, 'multi-head, mean of the heads': multihead,
+                'multi-head, best head': heads(pairs)}
 
     held = [(name, name) for name in mixes.held_out]
     single = {'single-best (CE)': [
@@ -296,7 +297,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         blocks.append('### `rider`, trained on all: IoU\n\n' + table(
             ('city', 'metro', 'asia', *mixes.unseen), {
                 title: columns(method, [('', d) for d in ('city', 'metro', 'asia', *mixes.unseen)],
-                               name='rider') for method, title in METHODS.items()}))
+                               part, 'rider') for title, (method, part) in ROWS.items()}))
         blocks.append(_relation_table(which, seeds, out))
     return '\n\n'.join(blocks)
 
@@ -306,7 +307,7 @@ def _relation_table(which: str, seeds: Sequence[int], out: Path) -> str:
              '| trained on | similarity | tau | true | found | of the true found | of those found '
              'true |', '|---' * 7 + '|']
     for without in SETS[which].trained():
-        found = [{**load(Run(which, 'classrel', without, seed), out)['relations'],
+        found = [{**load(Run(which, 'null', without, seed), out)['relations'],
                   **load(Run(which, 'multihead', without, seed), out)['relations']}
                  for seed in seeds]
         for similarity in (*SIMILARITIES, HEADS):

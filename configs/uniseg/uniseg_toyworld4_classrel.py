@@ -1,14 +1,7 @@
-# All of UniSeg in one run: Null BCE with a cosine classifier, class relations, then the final model
-# from new weights with class-relational BCE. Each stage is as long as a run of the other methods.
+# All of UniSeg in one run: Null BCE, class relations, then the final model from new weights with
+# class-relational BCE. Each stage is as long as a run of the other methods.
 _base_ = './uniseg_toyworld4_null.py'
-model = dict(
-    decode_head=dict(
-        classifier=dict(
-            _delete_=True,
-            type='StagedNodeClassifier',
-            stages=[dict(type='CosineNodeClassifier'),
-                    dict(type='LinearNodeClassifier')]),
-        loss_decode=dict(type='ClassRelationalBCELoss')))
+model = dict(decode_head=dict(loss_decode=dict(type='ClassRelationalBCELoss')))
 train_cfg = dict(max_iters=1200, val_interval=600)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),

@@ -70,7 +70,7 @@ def loop(model, images, similarity) -> dict:
 
 @pytest.mark.parametrize('kind', ['cosine', 'sigmoid'])
 def test_similarities_equal_the_loop(kind):
-    model, images, _ = setup('cosine_null')
+    model, images, _ = setup('null')
     found = gather_relations(model, images, kind)
     assert model.training
     classifier = model.decode_head.classifier
@@ -120,7 +120,7 @@ def test_heads_are_asked_about_classes_that_they_lack():
 
 
 def test_few_images_are_spread_over_the_dataset():
-    model, images, _ = setup('cosine_null')
+    model, images, _ = setup('null')
     found = gather_relations(model, images, max_images=1)
     assert sum(found.counts['asia']) <= 32 * 48
 

@@ -44,7 +44,7 @@ def runner(repo, tmp_path, monkeypatch, data, plain_config_text):
     return build
 
 
-@pytest.mark.parametrize('method', ['ce', 'null', 'multihead', 'cosine_null'])
+@pytest.mark.parametrize('method', ['ce', 'null', 'multihead'])
 @pytest.mark.parametrize('mix', ['toyworld4', 'realbench4'])
 def test_methods_train_and_evaluate(runner, mix, method):
     run = runner(f'uniseg_{mix}_{method}')
@@ -65,11 +65,11 @@ def test_all_of_the_method_in_one_run(runner, tmp_path, mix):
     hook.begin, hook.max_images, hook.tau = 2, 2, -1.0
     run.train()
     found = ClassRelations.from_json(tmp_path / 'class_relations' / 'relations.json')
-    assert found.relations() and int(run.model.decode_head.classifier.stage) == 1
+    assert found.relations()
 
 
 def test_relations_from_a_file(runner, tmp_path):
-    run = runner('uniseg_toyworld4_cosine_null')
+    run = runner('uniseg_toyworld4_null')
     space = run.model.label_space
     scores = {d: torch.rand(space.space(d).num_classes, space.num_nodes).numpy()
               for d in space.datasets}

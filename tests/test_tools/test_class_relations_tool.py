@@ -20,7 +20,7 @@ def checkpoints(tmp_path_factory):
     """Random weights of the cosine and of the multi-head model."""
     from ..conftest import ROOT
     files = {}
-    for kind in ('cosine_null', 'multihead'):
+    for kind in ('null', 'multihead'):
         cfg = Config.fromfile(ROOT / CONFIGS.format(kind))
         torch.manual_seed(0)
         model = MODELS.build(cfg.model)
@@ -32,8 +32,8 @@ def checkpoints(tmp_path_factory):
 
 
 def test_a_table_a_file_a_csv_and_a_picture(repo, checkpoints, tmp_path):
-    checkpoint = checkpoints['cosine_null']
-    out = run(repo, sys.executable, 'tools/class_relations.py', CONFIGS.format('cosine_null'),
+    checkpoint = checkpoints['null']
+    out = run(repo, sys.executable, 'tools/class_relations.py', CONFIGS.format('null'),
               checkpoint, '--max-images', 1, '--tau', 0, '--csv', tmp_path / 'r.csv', '--picture',
               tmp_path / 'r.png').stdout
     file = checkpoint.parent / 'class_relations.json'
