@@ -4,4 +4,5 @@
 _base_ = './uniseg_hr18_cibm_ce.py'
 model = dict(
     label_space=dict(_delete_=True, type='disjoint'),
-    decode_head=dict(loss_decode=dict(space='dataset')))
+    decode_head=dict(loss_decode=dict(space='dataset')),
+    test_cfg=dict(unseen=dict(aliases=[['traffic sign', 'Traffic Sign (Front)']])))

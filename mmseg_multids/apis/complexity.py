@@ -204,7 +204,7 @@ def used_rows(model: nn.Module, dataset: str) -> tuple[dict[str, Tensor], dict[s
         if isinstance(module, UniSegHead):
             # Not its `dataset_rows`, which are those of the losses: they may need every row.
             used = torch.zeros(module.label_space.num_nodes, dtype=torch.bool)
-            used[module.readouts[dataset].rows] = True
+            used[module.readout(dataset).rows] = True
             classifier.update({f'{prefix}.classifier.{name}': used
                                for name, p in module.classifier.named_parameters()
                                if len(p) == len(used)})

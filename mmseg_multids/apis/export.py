@@ -33,7 +33,7 @@ from .trained import heads_of, load_trained, logits_of_noise
 
 #: What is there wherever MMSegmentation is.
 _STOCK_PACKAGES = ('mmcv', 'mmengine', 'mmseg', 'torch')
-_OWN_TEST_CFG = ('label_space', 'norm_fallback')
+_OWN_TEST_CFG = ('label_space', 'norm_fallback', 'unseen', 'multi_label')
 #: Arguments of DSBN that BN lacks.
 _DSBN_OPTIONS = sorted(set(inspect.signature(DSBN).parameters)
                        - set(inspect.signature(torch.nn.BatchNorm2d).parameters))
@@ -151,7 +151,7 @@ def plain_config(cfg: Config, model: MultiDatasetSegmentor,
                         'MultiDatasetSegmentor can be')
     notes: list[str] = []
     arguments = copy.deepcopy(cfg.model.to_dict())
-    for key in ('type', 'datasets', 'label_space', 'dataset_norm'):
+    for key in ('type', 'datasets', 'label_space', 'dataset_norm', 'finetune_from'):
         arguments.pop(key, None)
     heads = heads_of(model)
     num_classes = heads['decode_head'].num_outputs(dataset)
@@ -313,7 +313,7 @@ def _class_rows(head: UniSegHead, dataset: str) -> dict[str, Tensor]:
     A read-out is linear in the logits, hence in the rows that they come from: it takes the rows as
     if their D numbers were pixels.
     """
-    readout = head.readouts[dataset]
+    readout = head.readout(dataset)
     classifier = classifier_in_use(head.classifier)
     weight = classifier.weight[readout.rows].flatten(1)  # [R, D]
     bias = classifier.bias[readout.rows]  # [R]

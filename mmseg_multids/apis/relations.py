@@ -12,6 +12,7 @@ from mmengine.dist import all_reduce, get_rank, get_world_size
 from torch import Tensor
 
 from ..datasets import MultiDataset
+from ..datasets.metainfo import whole_entry
 from ..functional import add_class_similarities
 from ..label_spaces import ClassRelations, UnifiedLabelSpace, unify_disjoint
 from ..models import CosineNodeClassifier, MultiDatasetSegmentor, classifier_in_use
@@ -29,12 +30,23 @@ def training_images(cfg: Config) -> MultiDataset:
         ValueError: The config has no training images, or says nowhere how to validate.
     """
     try:
-        dataset = {**cfg.train_dataloader.dataset}
-        dataset['pipeline'] = cfg.val_dataloader.dataset.pipeline
+        train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+        own = {entry['name']: entry.get('pipeline') for entry in map(whole_entry, val.datasets)}
+        entries = []
+        for entry in map(whole_entry, train.datasets):
+            pipeline = own.get(entry['name']) or val.get('pipeline')
+            splits = {name: {k: v for k, v in split.items() if k != 'pipeline'}
+                      for name, split in (entry.get('splits') or {}).items()}
+            entries.append({**entry, **({'splits': splits} if splits else {}),
+                            'pipeline': pipeline})
     except AttributeError as error:
         raise ValueError(f'{name_of(cfg)} needs train_dataloader.dataset and '
-                         f'val_dataloader.dataset.pipeline: {error}') from None
-    return DATASETS.build(dataset)
+                         f'val_dataloader.dataset: {error}') from None
+    missing = [entry['name'] for entry in entries if entry['pipeline'] is None]
+    if missing:
+        raise ValueError(f'{name_of(cfg)} has no pipeline to load whole images of {missing[0]}: '
+                         'val_dataloader.dataset.pipeline, or one of its entry there')
+    return DATASETS.build({**train, 'datasets': entries})
 
 
 def check_similarity(model: MultiDatasetSegmentor, similarity: str) -> None:

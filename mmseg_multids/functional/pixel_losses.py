@@ -216,7 +216,7 @@ def _bce_rule(table: SupervisionTable) -> PixelRule:
             channel = position[labels]
             used = (channel >= 0).to(x.dtype)
             at = _positions(channel.clamp(min=0), x.shape[1])
-            losses = losses - x.take(at) * used
+            losses = losses - torch.where(channel >= 0, x.take(at), torch.zeros_like(used))
             if with_gradient:
                 room.put_(at, -used, accumulate=True)
         return losses + x.clamp_(min=0).sum(dim=1)

@@ -150,12 +150,12 @@ class ClassRelations:
         return label_space_hash(self.label_space)
 
     def to_dict(self) -> dict:
-        """Return plain Python types; scores rounded to 6 digits, ``null`` for NaN."""
+        """Return plain Python types; ``null`` for NaN."""
         return {'format': _FORMAT, 'label_space_hash': self.fingerprint(),
                 'label_space': self.label_space.to_dict(), 'about': self.about,
                 'tau': self.tau if np.isfinite(self.tau) else None, 'above_own': self.above_own,
                 'counts': {d: c.tolist() for d, c in self.counts.items()},
-                'scores': {d: [[None if np.isnan(x) else round(float(x), 6) for x in row]
+                'scores': {d: [[None if np.isnan(x) else float(x) for x in row]
                                for row in s] for d, s in self.scores.items()},
                 'relations': [f'{r.dataset}: {r.primary} -> {r.secondary}'
                               for r in self.relations()]}

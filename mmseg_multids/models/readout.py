@@ -71,7 +71,7 @@ class ReadOut(nn.Module):
         return f'target={self.target!r}, num_outputs={self.num_outputs}'
 
 
-class MatchedReadOut(nn.Module):
+class MatchedReadOut:
     """Reads a dataset that the model was not trained on: channels selected by name (UniSeg, 4.1).
 
     A class has the logit of the node that it was matched with, the mean where there are several
@@ -88,17 +88,15 @@ class MatchedReadOut(nn.Module):
     """
 
     def __init__(self, class_of_node: np.ndarray, num_classes: int) -> None:
-        super().__init__()
         self.num_outputs = num_classes
         rows = np.flatnonzero(class_of_node >= 0)
-        counts = np.bincount(class_of_node[rows], minlength=num_classes)
-        self.register_buffer('rows', torch.from_numpy(rows), persistent=False)
-        self.register_buffer('_class_of_row', torch.from_numpy(class_of_node[rows]),
-                             persistent=False)
-        self.register_buffer('_counts', torch.from_numpy(counts), persistent=False)
+        self.rows = torch.from_numpy(rows)
+        self._class_of_row = torch.from_numpy(class_of_node[rows])
+        self._counts = torch.from_numpy(np.bincount(class_of_node[rows], minlength=num_classes))
 
-    def forward(self, row_logits: Tensor) -> Tensor:
+    def __call__(self, row_logits: Tensor) -> Tensor:
         """Turn the logits of the rows, [B, R, H, W], into those of the classes, [B, K, H, W]."""
-        sums = sum_node_logits(row_logits, self._class_of_row, self.num_outputs)
-        counts = self._counts[:, None, None]
+        device = row_logits.device
+        sums = sum_node_logits(row_logits, self._class_of_row.to(device), self.num_outputs)
+        counts = self._counts.to(device)[:, None, None]
         return (sums / counts.clamp(min=1)).masked_fill(counts == 0, _NEVER)

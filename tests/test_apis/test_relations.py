@@ -20,7 +20,7 @@ from ..conftest import ROOT
 PIPELINE = [{'type': 'RenderToyWorld'}, {'type': 'PackSegInputs'}]
 
 
-def setup(kind: str):
+def setup(kind: str, classifier: str = 'CosineNodeClassifier'):
     """A random model of two views, and 3 and 2 training images."""
     cfg = Config.fromfile(ROOT / 'configs' / 'uniseg' / f'uniseg_toyworld4_{kind}.py')
     entries = [e for e in cfg.datasets if e['name'] in ('asia', 'atlas')]
@@ -29,6 +29,7 @@ def setup(kind: str):
         entry['splits']['train']['size'] = size
     cfg.model.datasets = cfg.train_dataloader.dataset.datasets = entries
     cfg.model.decode_head.head.channels = 8
+    cfg.model.decode_head.classifier = {'type': classifier}
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.init_weights()
@@ -119,14 +120,26 @@ def test_heads_are_asked_about_classes_that_they_lack():
     assert all(r.score > 0.5 for r in found.relations())
 
 
+def test_images_are_whole_where_an_entry_has_its_own_pipeline():
+    _, _, cfg = setup('null')
+    for entry in cfg.train_dataloader.dataset.datasets:
+        entry['pipeline'] = [{'type': 'RenderToyWorld'}, {'type': 'RandomFlip', 'prob': 1.0},
+                             {'type': 'PackSegInputs'}]
+    images = training_images(cfg)
+    plain = training_images(setup('null')[2])
+    assert torch.equal(images[0]['inputs'], plain[0]['inputs'])
+
+
 def test_few_images_are_spread_over_the_dataset():
     model, images, _ = setup('null')
-    found = gather_relations(model, images, max_images=1)
-    assert sum(found.counts['asia']) <= 32 * 48
+    found = gather_relations(model, images, max_images=2)
+    used = [images[i]['data_samples'].gt_sem_seg.data for i in (0, 1)]  # 0 and 1 of 3
+    expected = sum(np.bincount(u.flatten().numpy(), minlength=256) for u in used)
+    assert found.counts['asia'].tolist() == expected[:len(found.counts['asia'])].tolist()
 
 
 def test_what_does_not_fit_is_refused():
-    model, images, cfg = setup('null')
+    model, images, cfg = setup('null', 'LinearNodeClassifier')
     with pytest.raises(TypeError, match="similarity='cosine' needs a CosineNodeClassifier"):
         gather_relations(model, images)
     with pytest.raises(ValueError, match="similarity='dot': allowed are cosine, sigmoid"):

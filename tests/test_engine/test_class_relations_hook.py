@@ -116,8 +116,35 @@ def test_a_warm_up_of_the_second_stage_begins_where_the_first_ones_did(tmp_path)
 def test_averaged_weights_cannot_start_afresh(tmp_path):
     cfg = restarted(tmp_path)
     cfg.custom_hooks.append({'type': 'EMAHook'})
-    with pytest.raises(ValueError, match='restart=True and EMAHook'):
+    with pytest.raises(ValueError, match='EMAHook go together with restart=False'):
         Runner.from_cfg(cfg).train()
+    cfg = staged(tmp_path)
+    cfg.custom_hooks.append({'type': 'EMAHook', 'update_buffers': True})
+    with pytest.raises(ValueError, match='without update_buffers=True'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_weights_of_a_second_stage_are_no_start(tmp_path):
+    Runner.from_cfg(staged(tmp_path)).train()
+    again = staged(tmp_path / 'again', load_from=str(tmp_path / 'iter_5.pth'))
+    with pytest.raises(ValueError, match='have class relations already'):
+        Runner.from_cfg(again).train()
+
+
+def test_accumulated_gradients_end_with_the_first_stage(tmp_path):
+    class Watch(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 3:
+                self.left = sum(float(p.grad.abs().sum()) for p in runner.model.parameters()
+                                if p.grad is not None)
+
+    cfg = restarted(tmp_path, iters=6)
+    cfg.optim_wrapper.accumulative_counts = 2
+    runner = Runner.from_cfg(cfg)
+    watch = Watch()
+    runner.register_hook(watch, priority='LOWEST')
+    runner.train()
+    assert watch.left == 0
 
 
 @pytest.mark.parametrize(('change', 'error', 'words'), [
@@ -126,6 +153,8 @@ def test_averaged_weights_cannot_start_afresh(tmp_path):
     (lambda c: c.model.decode_head.pop('classifier'), TypeError, 'has a LinearNodeClassifier'),
     (lambda c: c.model.decode_head.loss_decode.update(type='NullBCELoss'), ValueError,
      'ClassRelationalBCELoss'),
+    (lambda c: [c.pop(k) for k in ('val_dataloader', 'val_cfg', 'val_evaluator')], ValueError,
+     'needs train_dataloader.dataset and'),
 ])
 def test_what_cannot_work_is_refused_before_the_first_stage(tmp_path, change, error, words):
     cfg = staged(tmp_path)

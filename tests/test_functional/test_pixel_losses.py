@@ -221,3 +221,18 @@ def test_bad_input(call, words):
     logits, target = case((4, 4), (8, 8))
     with pytest.raises(ValueError, match=words):
         call(logits, target)
+
+
+def test_labels_of_different_numbers_of_channels_without_a_shared_one():
+    table = torch.tensor([[1, 1, -1], [-1, -1, 1]])
+    logits = torch.randn(1, 3, 2, 2, dtype=torch.float64)
+    target = torch.tensor([[[0, 1], [1, 0]]])
+    expected = 0.0
+    for y in range(2):
+        for x in range(2):
+            for k in range(3):
+                sign = int(table[target[0, y, x], k])
+                if sign >= 0:
+                    q = torch.sigmoid(logits[0, k, y, x])
+                    expected -= torch.log(q if sign else 1 - q)
+    torch.testing.assert_close(partial_label_bce(logits, target, table), expected / 4)

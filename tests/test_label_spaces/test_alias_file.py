@@ -117,4 +117,4 @@ def test_files_are_found_as_given_then_among_the_shipped(tmp_path, monkeypatch):
 
 
 def test_shipped_files():
-    assert shipped_alias_files() == ['uniseg_cibm.json']
+    assert shipped_alias_files() == ['realbench.json', 'toyworld.json', 'uniseg_cibm.json']

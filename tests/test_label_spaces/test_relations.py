@@ -148,6 +148,17 @@ def test_classes_with_several_nodes_are_refused():
     assert unify_disjoint([CITY, ATLAS]).num_nodes == 8
 
 
+def test_a_file_gives_the_same_labels(tmp_path):
+    """The threshold may equal a score, which must not be rounded to the other side."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        given = {d: rng.uniform(size=s.shape) for d, s in scores().items()}
+        found = relations(**given)
+        found.to_json(tmp_path / 'r.json')
+        again = ClassRelations.from_json(tmp_path / 'r.json')
+        assert again.relations() == found.relations() and again.tau == found.tau
+
+
 def test_scores_of_other_classifiers_are_compared_with_the_threshold_alone(tmp_path):
     given = scores()
     found = ClassRelations(SPACE, given, {d: [10] * len(s) for d, s in given.items()},

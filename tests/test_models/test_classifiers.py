@@ -2,8 +2,13 @@ import copy
 
 import pytest
 import torch
+from mmengine.model import ExponentialMovingAverage
 
-from mmseg_multids.models import StagedNodeClassifier, classifier_in_use
+from mmseg_multids.models import (
+    CosineNodeClassifier,
+    StagedNodeClassifier,
+    classifier_in_use,
+)
 
 STAGES = [{'type': 'CosineNodeClassifier'}, {'type': 'LinearNodeClassifier'}]
 
@@ -42,3 +47,17 @@ def test_every_parameter_has_a_gradient_in_training():
 def test_one_stage_is_refused():
     with pytest.raises(ValueError, match='stages has 1 classifier'):
         StagedNodeClassifier(STAGES[:1], num_nodes=3, channels=4)
+
+
+def test_averaged_copies_follow_the_stage():
+    classifier = StagedNodeClassifier(STAGES, num_nodes=3, channels=4)
+    average = ExponentialMovingAverage(classifier)
+    average.update_parameters(classifier)
+    classifier.advance()
+    average.update_parameters(classifier)
+    assert average.module.current is average.module.stages[1]
+
+
+def test_cosines_of_nothing_in_half_precision():
+    classifier = CosineNodeClassifier(num_nodes=3, channels=4).half()
+    assert classifier(torch.zeros(1, 4, 2, 2, dtype=torch.half)).isfinite().all()

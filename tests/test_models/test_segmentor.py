@@ -307,6 +307,24 @@ def test_sliding_windows_over_an_unseen_dataset():
     assert logits.shape == (4, 32, 48) and logits.isfinite().all()
 
 
+def test_averaged_weights_go_on_after_an_unseen_dataset_was_read():
+    model = build(auxiliary_head={'type': 'UniSegHead', 'head': {**FCN, 'in_index': 2,
+                                                                 'in_channels': 256}})
+    average = ExponentialMovingAverage(model)
+    average.update_parameters(model)
+    model.read_unseen(UNSEEN)
+    average.update_parameters(model)
+    keys = model.state_dict().keys()
+    assert keys == average.module.state_dict().keys()
+
+
+@pytest.mark.parametrize('name', ['keys', 'items', 'pop'])
+def test_any_name_of_a_dataset_does(name):
+    model = build(datasets=[{**DATASETS[0], 'name': name}, DATASETS[1]]).eval()
+    assert model.test_step(batch(['two']))
+    model.read_unseen(LabelSpace('values', ['road', 'sky']))
+
+
 def test_what_cannot_be_read_is_refused():
     with pytest.raises(ValueError, match="test_cfg.unseen.source='four': the model has one, two"):
         build(test_cfg={'unseen': {'source': 'four'}})
@@ -314,6 +332,8 @@ def test_what_cannot_be_read_is_refused():
         build(test_cfg={'unseen': {'alias': []}})
     with pytest.raises(ValueError, match="the model predicts 'one' already"):
         build().read_unseen(LabelSpace('one', ['road', 'sky']))
+    with pytest.raises(ValueError, match='my.set.*only letters'):
+        build().read_unseen(LabelSpace('my.set', ['road', 'sky']))
 
 
 @pytest.mark.parametrize('flip', [False, True])

@@ -70,11 +70,26 @@ class ClassRelationsHook(Hook):
         if any(loss.relations is not None for loss in losses):
             raise ValueError('ClassRelationsHook: the loss has relations from a file already; '
                              'remove one of both')
-        if self.restart and any(isinstance(hook, EMAHook) for hook in runner.hooks):
-            raise ValueError('ClassRelationsHook: restart=True and EMAHook do not go together: its '
-                             'average would hold the first stage')
-        if runner.iter <= self.begin:  # else the classifier is the second stage's
-            check_similarity(_plain(runner.model), self.similarity)
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook) and (
+                    self.restart or getattr(hook.ema_model, 'update_buffers', False)):
+                raise ValueError(
+                    'ClassRelationsHook and EMAHook go together with restart=False and without '
+                    'update_buffers=True: its average would hold the first stage')
+        if runner.iter <= self.begin:  # else the second stage has begun
+            self._check_first_stage(runner, losses)
+
+    def _check_first_stage(self, runner, losses: list[ClassRelationalBCELoss]) -> None:
+        begun = any(loss.has_relations() for loss in losses) or any(
+            int(module.stage) for module in runner.model.modules()
+            if isinstance(module, StagedNodeClassifier))
+        if begun:
+            raise ValueError(
+                'ClassRelationsHook: the loaded weights have class relations already, so the first '
+                'stage would not be Null BCE. Start from weights of a first stage, or go on with '
+                'the relations: remove the hook')
+        check_similarity(_plain(runner.model), self.similarity)
+        training_images(runner.cfg)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Set the learning rate back, before the schedules of the second stage begin with it."""
@@ -87,9 +102,12 @@ class ClassRelationsHook(Hook):
         """Gather and set."""
         if batch_idx != self.begin:
             return
+        model = _plain(runner.model)
+        for value in model.buffers():  # each process has running statistics of its own
+            broadcast(value)
         relations = gather_relations(
-            _plain(runner.model), training_images(runner.cfg), self.similarity, self.tau,
-            self.max_images, {'run': runner.experiment_name, 'iteration': str(self.begin)})
+            model, training_images(runner.cfg), self.similarity, self.tau, self.max_images,
+            {'run': runner.experiment_name, 'iteration': str(self.begin)})
         if self.restart:
             _restart(runner, self.begin)
         for module in runner.model.modules():
@@ -111,7 +129,7 @@ class ClassRelationsHook(Hook):
 def _restart(runner, iteration: int) -> None:
     """Give the model new weights, the same on all processes, and the optimiser no past."""
     model = _plain(runner.model)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the new model is built on the CPU
         # The loop's seed is the checkpoint's after resuming.
         seed = getattr(runner.train_loop, '_seed', runner.seed) or 0
         torch.manual_seed(mix(seed, iteration) >> 1)
@@ -123,6 +141,10 @@ def _restart(runner, iteration: int) -> None:
     model.load_state_dict(state)
     for optimizer in _optimizers(runner):
         optimizer.state.clear()
+        optimizer.zero_grad()  # of batches that were accumulated before
+    merger = getattr(runner.train_loop, '_merger', None)
+    if merger is not None:
+        merger.restart()
 
 
 def _optimizers(runner) -> list[torch.optim.Optimizer]:

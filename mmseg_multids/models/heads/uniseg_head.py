@@ -102,7 +102,7 @@ class UniSegHead(BaseModule):
         if sync_normalizer and (wrong or sampler is not None):
             raise ValueError('sync_normalizer=True needs losses that are means over the labelled '
                              f'pixels: {", ".join(wrong) or "a pixel sampler weighs them"}; set '
-                             'avg_non_ignore=True, or sync_normalizer=False')
+                             'avg_non_ignore=True and no class_weight, or sync_normalizer=False')
         self.dataset_weights = dict(dataset_weights or {})
         unknown = sorted(set(self.dataset_weights) - set(label_space.datasets))
         if unknown:
@@ -112,23 +112,29 @@ class UniSegHead(BaseModule):
             raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', 'sum'")
         self.dataset_reduction = dataset_reduction
 
-        self.readouts = nn.ModuleDict(
-            {name: ReadOut(label_space, name) for name in (*label_space.datasets, UNIFIED)})
+        # A module's name must not be one of the container's own attributes, such as 'train'.
+        self.readouts = nn.ModuleDict({f'to_{name}': ReadOut(label_space, name)
+                                       for name in (*label_space.datasets, UNIFIED)})
+        # Not among the modules: copies of a model have none, and need not be like it.
+        self._matched: dict[str, MatchedReadOut] = {}
 
     def num_outputs(self, target: str | None) -> int:
         """Return the number of channels that :meth:`predict` gives for a target."""
-        return self._readout(target).num_outputs
+        return self.readout(target).num_outputs
 
     def add_readout(self, target: str, class_of_node: np.ndarray, num_classes: int) -> None:
         """Make :meth:`predict` know an unseen dataset; see :class:`MatchedReadOut`."""
-        device = next(self.parameters()).device
-        self.readouts[target] = MatchedReadOut(class_of_node, num_classes).to(device)
+        self._matched[target] = MatchedReadOut(class_of_node, num_classes)
 
-    def _readout(self, target: str | None) -> ReadOut:
+    def readout(self, target: str | None) -> ReadOut | MatchedReadOut:
+        """Return how a target is read out of the nodes; ``None`` is all nodes."""
         target = target or UNIFIED
-        if target not in self.readouts:
-            raise ValueError(f'unknown label space {target!r}; known: {", ".join(self.readouts)}')
-        return self.readouts[target]
+        if target in self._matched:
+            return self._matched[target]
+        if f'to_{target}' not in self.readouts:
+            known = (*self.label_space.datasets, UNIFIED, *self._matched)
+            raise ValueError(f'unknown label space {target!r}; known: {", ".join(known)}')
+        return self.readouts[f'to_{target}']
 
     def dataset_rows(self, datasets: Sequence[str]) -> dict[str, Tensor]:
         """Return which rows of the classifier the datasets' losses use: name -> bool [N]."""
@@ -147,7 +153,7 @@ class UniSegHead(BaseModule):
 
     def classify(self, embedding: Tensor, target: str | None) -> Tensor:
         """Read a target's logits, [B, K, H, W], out of pixel embeddings, [B, D, H, W]."""
-        readout = self._readout(target)
+        readout = self.readout(target)
         return readout(self.classifier(embedding, readout.rows))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -24,6 +24,10 @@ class StatisticsMerger:
         self._layers = [layer for layer in dsbn_layers(model).values()
                         if layer.context is not None and layer.track_running_stats
                         and not layer.sync]
+        self.restart()
+
+    def restart(self) -> None:
+        """Count batches from now on; needed where the layers were given other statistics."""
         self._counted = [layer.num_batches_tracked.clone() for layer in self._layers]
 
     @torch.no_grad()

@@ -29,8 +29,6 @@ class PixelLoss(nn.Module):
             list of another length, a factor that is no number from 0.
     """
 
-    #: Whether it is a mean over the labelled pixels; see ``UniSegHead.sync_normalizer``.
-    avg_non_ignore = True
     #: How logits become scores: 'softmax' or 'sigmoid'.
     activation = 'softmax'
 
@@ -40,6 +38,8 @@ class PixelLoss(nn.Module):
         super().__init__()
         self.loss_weight, self.loss_name = loss_weight, loss_name
         self.class_weight = dict(class_weight or {})
+        #: Whether it is a mean over the labelled pixels; see ``UniSegHead.sync_normalizer``.
+        self.avg_non_ignore = not self.class_weight
 
     def bind(self, label_space: UnifiedLabelSpace) -> None:
         """Take what is needed from the label space; called once, by the head."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -130,7 +131,7 @@ class ClassRelationalBCELoss(PixelLoss):
 
     Args:
         relations: A file that ``tools/class_relations.py`` made. Default: none yet.
-        tau: Another threshold than the file's.
+        tau: Another threshold than that of the relations.
         **kwargs: ``loss_weight``, ``loss_name`` (default ``'loss_bce'``) and ``class_weight`` of
             :class:`PixelLoss`.
 
@@ -165,10 +166,7 @@ class ClassRelationalBCELoss(PixelLoss):
         # A trained model has the tables in its checkpoint and needs no file to predict.
         self._lacks_file = self.relations is not None and not Path(self.relations).is_file()
         if self.relations is not None and not self._lacks_file:
-            found = ClassRelations.from_json(self.relations)
-            if self.tau is not None:
-                found.tau = float(self.tau)
-            self.set_relations(found)
+            self.set_relations(ClassRelations.from_json(self.relations))
 
     def set_relations(self, relations: ClassRelations) -> None:
         """Take over the tables of Eq. (6).
@@ -177,9 +175,17 @@ class ClassRelationalBCELoss(PixelLoss):
             ValueError: They were made for another label space.
         """
         relations.check(self.label_space)
+        if self.tau is not None:
+            relations = copy.copy(relations)
+            relations.tau = float(self.tau)
         for dataset in self.label_space.datasets:
             table = getattr(self, f'table_{dataset}')
             table.copy_(torch.from_numpy(relations.table(dataset)))
+
+    def has_relations(self) -> bool:
+        """Whether any class has a second label."""
+        return any(bool((getattr(self, f'table_{d}') == 1).sum() > len(getattr(self, f'table_{d}')))
+                   for d in self.label_space.datasets)
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Keep the tables of a file that the config names, whatever the checkpoint has."""

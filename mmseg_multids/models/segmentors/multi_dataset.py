@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from ...datasets.metainfo import label_spaces_from_cfg
+from ...datasets.metainfo import check_dataset_name, label_spaces_from_cfg
 from ...label_spaces import (
     LabelSpace,
     UnifiedLabelSpace,
@@ -262,7 +262,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
         Raises:
             ValueError: The model was trained on a dataset of that name; no class has a node.
         """
-        if unseen.name in (*self.label_space.datasets, UNIFIED):
+        check_dataset_name(unseen.name)
+        if unseen.name in self.label_space.datasets:
             raise ValueError(f'the model predicts {unseen.name!r} already')
         aliases, source = self._unseen_options()
         if isinstance(aliases, (str, os.PathLike)):

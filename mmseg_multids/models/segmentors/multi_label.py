@@ -63,7 +63,7 @@ def read_multi_label(model: MultiDatasetSegmentor, sample, target: str,
     threshold = resolve_threshold(threshold, head.activation)
     class_of_node = torch.from_numpy(np.array(model.class_of_node(target)))
     node_logits = sample.seg_logits.data[None]  # [1, N, H, W]
-    readout = head.readouts[target]
+    readout = head.readout(target)
     class_logits = readout(node_logits[:, readout.rows])  # [1, K, H, W]
     maps = multi_label_maps(node_logits, class_of_node, head.activation, class_logits)
     sample.set_data({
