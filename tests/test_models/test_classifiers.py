@@ -6,6 +6,7 @@ from mmengine.model import ExponentialMovingAverage
 
 from mmseg_multids.models import (
     CosineNodeClassifier,
+    LinearNodeClassifier,
     StagedNodeClassifier,
     classifier_in_use,
 )
@@ -61,3 +62,12 @@ def test_averaged_copies_follow_the_stage():
 def test_cosines_of_nothing_in_half_precision():
     classifier = CosineNodeClassifier(num_nodes=3, channels=4).half()
     assert classifier(torch.zeros(1, 4, 2, 2, dtype=torch.half)).isfinite().all()
+
+
+def test_the_first_scores_are_the_prior():
+    classifier = LinearNodeClassifier(num_nodes=3, channels=4, prior=0.02)
+    scores = classifier(torch.zeros(1, 4, 2, 2)).sigmoid()
+    torch.testing.assert_close(scores, torch.full_like(scores, 0.02))
+    assert not LinearNodeClassifier(num_nodes=3, channels=4).bias.any()
+    with pytest.raises(ValueError, match='prior=1: a probability'):
+        LinearNodeClassifier(num_nodes=3, channels=4, prior=1)
