@@ -82,7 +82,13 @@ def format_relations(relations: ClassRelations) -> str:
     for relation in relations.relations():
         table.add_row([*relation[:3], f'{relation.score:.3f}', f'{relation.own_score:.3f}'])
     table.align = 'l'
-    return f'{table}\nthreshold tau: {relations.tau:.4f}'
+    lines = [f'{table}', f'threshold tau: {relations.tau:.4f}, {len(relations.relations())} second '
+             'labels']
+    absent = [f'{d}/{name}' for d, counts in relations.counts.items()
+              for name, count in zip(relations.label_space.space(d).classes, counts) if not count]
+    if absent:
+        lines.append(f'no pixels of {", ".join(absent)}')
+    return '\n'.join(lines)
 
 
 if __name__ == '__main__':

@@ -159,6 +159,8 @@ def _means(model: MultiDatasetSegmentor, images: MultiDataset,
            max_images: int | None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Mean of a map [B, N, h, w] over the pixels of each class, and their number."""
     head, space = model.decode_head, model.label_space
+    if max_images is not None and max_images < 1:
+        raise ValueError(f'max_images={max_images}: at least 1 is needed')
     if set(images.names) != set(space.datasets):
         raise ValueError(f'the images are of {", ".join(images.names)}, the model was built for '
                          f'{", ".join(space.datasets)}')

@@ -173,7 +173,7 @@ def test_the_normaliser_may_count_labelled_pixels_of_all_processes():
 
 def test_sync_normalizer_refuses_losses_that_are_no_means_over_labels():
     head = {'type': 'UniSegHead', 'head': FCN, 'sync_normalizer': True}
-    with pytest.raises(ValueError, match='avg_non_ignore=True, or sync_normalizer=False'):
+    with pytest.raises(ValueError, match='avg_non_ignore=True and no class_weight, or'):
         build(decode_head={**head, 'loss_decode': {'type': 'CrossEntropyLoss'}})
     with pytest.raises(ValueError, match='loss_dice'):
         build(decode_head={**head, 'loss_decode': {'type': 'DiceLoss'}})

@@ -214,3 +214,18 @@ def test_the_cosine_classifier_is_equation_a_17():
     assert {type(model.decode_head.loss_decode[0]), NullBCELoss} == {NullBCELoss}
     assert PixelCrossEntropyLoss.activation == 'softmax'
     assert ClassRelationalBCELoss.activation == 'sigmoid'
+
+
+def test_a_loss_without_relations_says_so_once(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmseg_multids.models.losses.pixel_losses.print_log',
+                        lambda text, **options: said.append(text))
+    model = segmentor({'type': 'ClassRelationalBCELoss'})
+    data = model.data_preprocessor(batch(['one', 'two']), True)
+    for _ in range(2):
+        model(**data, mode='loss')
+    assert len(said) == 1 and 'is Null BCE' in said[0]
+    model.decode_head.loss_decode[0]._warned = False
+    model.decode_head.loss_decode[0].awaits_relations = True
+    model(**data, mode='loss')
+    assert len(said) == 1

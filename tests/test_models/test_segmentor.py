@@ -374,6 +374,14 @@ def test_a_checkpoint_of_another_label_space_is_refused(tmp_path):
     load_checkpoint(build(), path)
 
 
+def test_weights_of_another_classifier_are_refused():
+    cosine = {'type': 'UniSegHead', 'head': FCN, 'classifier': {'type': 'CosineNodeClassifier'}}
+    with pytest.raises(ValueError, match='network lacks: decode_head.classifier.bias'):
+        build(decode_head=cosine).load_state_dict(build().state_dict())
+    with pytest.raises(ValueError, match='missing.*decode_head.classifier.bias'):
+        build().load_state_dict(build(decode_head=cosine).state_dict())
+
+
 def test_palettes_are_no_part_of_the_comparison():
     changed = copy.deepcopy(DATASETS)
     changed[0]['metainfo']['palette'] = [[0, 0, 0], [1, 1, 1], [2, 2, 2]]

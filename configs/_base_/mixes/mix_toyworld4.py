@@ -15,15 +15,19 @@ datasets = [
     {{_base_.toyworld_asia}},
     {{_base_.toyworld_atlas}},
 ]
-tested = [
-    {{_base_.toyworld_city}},
-    {{_base_.toyworld_metro}},
-    {{_base_.toyworld_asia}},
-    {{_base_.toyworld_atlas}},
+unseen = [
     {{_base_.toyworld_village}},
     {{_base_.toyworld_wild}},
 ]
 train_dataloader = dict(
     sampler=dict(plan=dict(_delete_=True, type='concat')), dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
-test_dataloader = dict(dataset=dict(datasets=tested))
+test_dataloader = dict(
+    dataset=dict(datasets=[
+        {{_base_.toyworld_city}},
+        {{_base_.toyworld_metro}},
+        {{_base_.toyworld_asia}},
+        {{_base_.toyworld_atlas}},
+        {{_base_.toyworld_village}},
+        {{_base_.toyworld_wild}},
+    ]))

@@ -70,6 +70,8 @@ class ClassRelationsHook(Hook):
         if any(loss.relations is not None for loss in losses):
             raise ValueError('ClassRelationsHook: the loss has relations from a file already; '
                              'remove one of both')
+        for loss in losses:
+            loss.awaits_relations = True
         for hook in runner.hooks:
             if isinstance(hook, EMAHook) and (
                     self.restart or getattr(hook.ema_model, 'update_buffers', False)):

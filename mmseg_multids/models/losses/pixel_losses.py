@@ -152,6 +152,9 @@ class ClassRelationalBCELoss(PixelLoss):
         super().__init__(loss_name=loss_name, **kwargs)
         self.relations, self.tau = relations, tau
         self._lacks_file = False
+        #: Whether relations are still to come; without them training is Null BCE, with a warning.
+        self.awaits_relations = False
+        self._warned = False
         self._prepared: dict[str, tuple[tuple, Tensor, SupervisionTable]] = {}
 
     def bind(self, label_space: UnifiedLabelSpace) -> None:
@@ -167,6 +170,10 @@ class ClassRelationalBCELoss(PixelLoss):
         self._lacks_file = self.relations is not None and not Path(self.relations).is_file()
         if self.relations is not None and not self._lacks_file:
             self.set_relations(ClassRelations.from_json(self.relations))
+            count = sum(self.second_labels().values())
+            print_log(f'class relations of {self.relations}: {count} second labels' + (
+                '' if count else '; this is Null BCE. Is the threshold too high?'),
+                logger='current', level=20 if count else 30)
 
     def set_relations(self, relations: ClassRelations) -> None:
         """Take over the tables of Eq. (6).
@@ -184,8 +191,12 @@ class ClassRelationalBCELoss(PixelLoss):
 
     def has_relations(self) -> bool:
         """Whether any class has a second label."""
-        return any(bool((getattr(self, f'table_{d}') == 1).sum() > len(getattr(self, f'table_{d}')))
-                   for d in self.label_space.datasets)
+        return any(self.second_labels().values())
+
+    def second_labels(self) -> dict[str, int]:
+        """Return the number of second labels of each dataset."""
+        tables = {d: getattr(self, f'table_{d}') for d in self.label_space.datasets}
+        return {d: int((table == 1).sum()) - len(table) for d, table in tables.items()}
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         """Keep the tables of a file that the config names, whatever the checkpoint has."""
@@ -226,4 +237,10 @@ class ClassRelationalBCELoss(PixelLoss):
                 f'file of class relations {self.relations} does not exist; '
                 'tools/class_relations.py CONFIG CHECKPOINT makes one (to go on with those of a '
                 'checkpoint: relations=None)')
+        if self.relations is None and not self.awaits_relations and not self._warned:
+            self._warned = True
+            if not self.has_relations():
+                print_log('ClassRelationalBCELoss has no class relations and is Null BCE: give it '
+                          'a file (relations=...), or add a ClassRelationsHook to custom_hooks',
+                          logger='current', level=30)
         return partial_label_bce(logits, labels, self._prepare(dataset)[1], **options)

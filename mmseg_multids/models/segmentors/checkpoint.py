@@ -52,11 +52,17 @@ def check_network(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: st
             # An ordinary batch norm becomes every dataset's.
             if not (isinstance(layer, DSBN) and stored.shape == own.shape[1:]):
                 other.append(f'{key} {list(stored.shape)} instead of {list(own.shape)}')
-    if not missing and not other:
+    # Of the head alone: a backbone may lack what another task's has.
+    known = {prefix + key for key in model.state_dict()}
+    surplus = [key[len(prefix):] for key in state_dict
+               if key.startswith(f'{prefix}decode_head.') and key not in known
+               and '.loss_decode.' not in key and not key.endswith('dataset_names')]
+    if not missing and not other and not surplus:
         return
     lines = [f'{len(found)} {what}: {", ".join(found[:3])}{" ..." if len(found) > 3 else ""}'
              for what, found in (('tensor(s) of other shapes', other),
-                                 ('missing tensor(s)', missing)) if found]
+                                 ('missing tensor(s)', missing),
+                                 ('tensor(s) that the network lacks', surplus)) if found]
     hint = ''
     if any(key.endswith('.dataset_names') for key in state_dict) != bool(dsbn_layers(model)):
         hint = ('\nBatch norms are dataset-specific in one of both: see model.dataset_norm of the '
