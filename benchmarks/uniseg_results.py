@@ -145,7 +145,7 @@ def _scores(runner: Runner) -> dict:
 
 def _images(runner: Runner):
     cfg = runner.cfg.copy()
-    cfg.val_dataloader = dict(dataset=dict(pipeline=cfg.relations_pipeline))
+    cfg.val_dataloader = dict(dataset=dict(datasets=[], pipeline=cfg.relations_pipeline))
     return training_images(cfg)
 
 

@@ -20,6 +20,7 @@ from mmseg_multids.apis.trained import load_trained, read_config
 from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import ClassRelations, build_label_space
+from mmseg_multids.visualization.figures import check_figure_name
 from mmseg_multids.visualization.relations import draw_relations
 
 
@@ -51,6 +52,8 @@ def main(argv: list[str] | None = None) -> None:
         if (args.similarity == HEADS) != (args.target is not None):
             raise ValueError(f'--similarity {HEADS} and --target CONFIG belong together: the '
                              'relations are between the nodes of another model')
+        if args.picture:
+            check_figure_name(args.picture)
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
         images = training_images(trained.cfg)
         about = {'checkpoint': Path(args.checkpoint).name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.logging import print_log
 from torch import Tensor
 
 from ..datasets import MultiDataset
@@ -83,6 +85,10 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
             with several nodes.
     """
     check_similarity(model, similarity)
+    if model.decode_head.activation != 'sigmoid':
+        print_log('the model was trained with a softmax, which makes classes exclude each other; '
+                  'class relations need one that was trained with NullBCELoss', logger='current',
+                  level=logging.WARNING)
     classifier = classifier_in_use(model.decode_head.classifier)
     scores, counts = _means(
         model, images, classifier.similarity if similarity == 'cosine'

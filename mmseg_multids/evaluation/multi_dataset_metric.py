@@ -96,6 +96,8 @@ class MultiDatasetIoUMetric(BaseMetric):
         self.format_only = format_only
         #: Scores of the last evaluation, by dataset.
         self.scores: dict[str, DatasetScores] = {}
+        #: Those of them that the model was not trained on.
+        self.unseen: list[str] = []
 
     @property
     def _datasets(self) -> dict[str, dict]:
@@ -127,7 +129,7 @@ class MultiDatasetIoUMetric(BaseMetric):
             counts = self._count(sample, predicted, _as_image(sample['gt_sem_seg']), len(classes),
                                  self.ignore_index, _translation(sample, classes), name)
             # One per sample: MMEngine drops what distributed samplers add by counting results.
-            self.results.append((sample['dataset'], *counts))
+            self.results.append((sample['dataset'], bool(sample.get('unseen', False)), *counts))
 
     def _count(self, sample: dict, *args) -> Sequence:
         """Return what is kept of a sample; ``args`` are those of :func:`count_pixels`."""
@@ -148,7 +150,7 @@ class MultiDatasetIoUMetric(BaseMetric):
             print_log(f'predictions are in {self.output_dir}', logger='current')
             return {}
         by_dataset: dict[str, list] = {}
-        for dataset, *counts in results:
+        for dataset, _, *counts in results:
             by_dataset.setdefault(dataset, []).append(ConfusionCounts(*counts))
         self._check_exclude()
         missing = [d for d in self._datasets if d not in by_dataset]
@@ -157,6 +159,8 @@ class MultiDatasetIoUMetric(BaseMetric):
                       level=logging.WARNING)
         self.scores = {d: score_dataset(by_dataset[d], meta['classes'], self.exclude.get(d, ()))
                        for d, meta in self._datasets.items() if d in by_dataset}
+        unseen = {dataset for dataset, is_unseen, *_ in results if is_unseen}
+        self.unseen = [d for d in self.scores if d in unseen]
         print_log('\n' + self.tables(), logger='current')
         metrics = self._keys()
         if self.out_file and is_main_process():
@@ -165,7 +169,7 @@ class MultiDatasetIoUMetric(BaseMetric):
 
     def tables(self) -> str:
         """Write the scores of the last evaluation as text."""
-        return format_tables(self.scores, self.frequent_share, self.iou_metrics)
+        return format_tables(self.scores, self.frequent_share, self.iou_metrics, self.unseen)
 
     def _check_exclude(self) -> None:
         for dataset, names in self.exclude.items():
@@ -190,6 +194,11 @@ class MultiDatasetIoUMetric(BaseMetric):
             metrics[f'mean/{kind}'] = _percent(arithmetic_mean(values))
             if kind == 'mIoU':
                 metrics[f'harmonic/{kind}'] = _percent(harmonic_mean(values))
+            if 0 < len(self.unseen) < len(values):
+                for group, of_group in (('seen', False), ('unseen', True)):
+                    metrics[f'{group}/{kind}'] = _percent(arithmetic_mean(
+                        [v for d, v in zip(self.scores, values)
+                         if (d in self.unseen) == of_group]))
         if self.classwise:
             for dataset, score in self.scores.items():
                 for i, (name, value) in enumerate(zip(score.classes, score.iou)):

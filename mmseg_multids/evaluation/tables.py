@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from prettytable import PrettyTable
@@ -24,7 +24,8 @@ def per_class_columns(iou_metrics: Sequence[str]) -> dict[str, str]:
 
 
 def format_tables(scores: Mapping[str, DatasetScores], frequent_share: float | None = None,
-                  iou_metrics: Sequence[str] = ('mIoU',)) -> str:
+                  iou_metrics: Sequence[str] = ('mIoU',),
+                  unseen: Collection[str] = ()) -> str:
     """Write a table per dataset and a summary, in percent.
 
     Args:
@@ -32,11 +33,12 @@ def format_tables(scores: Mapping[str, DatasetScores], frequent_share: float | N
         frequent_share: Also average over the classes with more than this share of the pixels, and
             say how many they are.
         iou_metrics: Of ``mIoU``, ``mDice``, ``mFscore``: the columns.
+        unseen: Datasets that the model was not trained on; the others get a mean of their own.
     """
     columns = per_class_columns(iou_metrics)
     blocks = ['\n'.join([f'{name}: {_summary_line(score)}', _class_table(score, columns)])
               for name, score in scores.items()]
-    return '\n\n'.join([*blocks, _summary_table(scores, columns, frequent_share)])
+    return '\n\n'.join([*blocks, _summary_table(scores, columns, frequent_share, unseen)])
 
 
 def _summary_line(score: DatasetScores) -> str:
@@ -61,13 +63,13 @@ def _class_table(score: DatasetScores, columns: Mapping[str, str]) -> str:
 
 
 def _summary_table(scores: Mapping[str, DatasetScores], columns: Mapping[str, str],
-                   frequent_share: float | None) -> str:
+                   frequent_share: float | None, unseen: Collection[str]) -> str:
     titles = ['dataset', *(f'm{title}' for title in columns), 'aAcc']
     if frequent_share is not None:
         titles.append(f'mIoU of classes > {100 * frequent_share:g} % of pixels')
     table = PrettyTable(titles)
     table.align.update({title: 'r' for title in titles[1:]} | {'dataset': 'l'})
-    rows = []
+    rows = {}
     for name, score in scores.items():
         row = [*(score.mean(what) for what in columns.values()), score.aacc]
         cells = [_percent(v) for v in row]
@@ -75,11 +77,16 @@ def _summary_table(scores: Mapping[str, DatasetScores], columns: Mapping[str, st
             row.append(score.mean('iou', frequent_share))
             cells.append(f'{_percent(row[-1])} ({score.num_frequent(frequent_share)} of '
                          f'{len(score.classes)})')
-        rows.append(row)
-        table.add_row([name, *cells])
-    for title, mean in (('mean', arithmetic_mean), ('harmonic mean', harmonic_mean)):
-        if rows:
-            table.add_row([title, *(_percent(mean(column)) for column in zip(*rows))])
+        rows[name] = row
+        table.add_row([f'{name} (unseen)' if name in unseen else name, *cells])
+    groups = [('mean', arithmetic_mean, list(rows)), ('harmonic mean', harmonic_mean, list(rows))]
+    if 0 < len(unseen) < len(rows):
+        groups += [('mean of the seen', arithmetic_mean, [d for d in rows if d not in unseen]),
+                   ('mean of the unseen', arithmetic_mean, [d for d in rows if d in unseen])]
+    for title, mean, names in groups:
+        if names:
+            table.add_row([title, *(_percent(mean(column))
+                                    for column in zip(*(rows[d] for d in names)))])
     return table.get_string()
 
 

@@ -119,7 +119,7 @@ class WildDashMetric(MultiDatasetIoUMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the positive, the negative and all images; print the tables, write the file."""
         by_dataset: dict[str, list] = {}
-        for dataset, *counts, negative in results:
+        for dataset, _, *counts, negative in results:
             by_dataset.setdefault(dataset, []).append((ConfusionCounts(*counts), negative))
         self.negative_scores, self.all_scores = {}, {}
         for dataset in (d for d in self._datasets if d in by_dataset):
@@ -135,7 +135,7 @@ class WildDashMetric(MultiDatasetIoUMetric):
                               'Negative ones are listed by `negatives` in the dataset\'s entry',
                               logger='current', level=logging.WARNING)
         return super().compute_metrics(
-            [(dataset, *counts) for dataset, *counts, negative in results if not negative])
+            [counts for *counts, negative in results if not negative])
 
     def tables(self) -> str:
         """Write the scores of the last evaluation as text."""

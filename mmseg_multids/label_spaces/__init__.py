@@ -10,7 +10,7 @@ from .report import format_label_space
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
-from .unseen import match_nodes
+from .unseen import match_nodes, unused_aliases
 
 __all__ = [
     'AliasFile',
@@ -32,4 +32,5 @@ __all__ = [
     'resolve_aliases',
     'unify_by_name',
     'unify_disjoint',
+    'unused_aliases',
 ]

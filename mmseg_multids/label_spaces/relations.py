@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..files import replacing
+from .json_files import read_json
 from .unified import UnifiedLabelSpace
 
 _FORMAT = 'mmseg_multids.class_relations.1'
@@ -72,9 +73,12 @@ class ClassRelations:
                                  f'expected {shape} and {shape[:1]}')
         self.about = dict(about or {})
         self.above_own = bool(above_own)
-        self.tau = self.automatic_tau() if tau is None else float(tau)
-        if np.isnan(self.tau):
-            raise ValueError(f'tau={tau}: a number is needed')
+        if tau is None:
+            tau = self.automatic_tau()
+        elif isinstance(tau, (bool, str)) or not isinstance(tau, (int, float, np.number)) \
+                or np.isnan(tau):
+            raise ValueError(f'tau={tau!r}: a number is needed, or None for the automatic one')
+        self.tau = float(tau)
 
     # ------------------------------------------------------------------ the rules
 
@@ -200,9 +204,11 @@ class ClassRelations:
             raise FileNotFoundError(f'file of class relations {path} does not exist; '
                                     'tools/class_relations.py CONFIG CHECKPOINT makes one')
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding='utf-8')))
+            return cls.from_dict(read_json(Path(path)))
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
+            named = str(error) if str(error).startswith(str(path)) else f'{path}: {error}'
+            raise ValueError(f'{named}. Expected is the JSON file that tools/class_relations.py '
+                             'writes to --out') from error
 
     def check(self, label_space: UnifiedLabelSpace) -> None:
         """Refuse another label space.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .names import match_by_name
+from .names import find_classes, match_by_name
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 
@@ -46,6 +46,19 @@ def match_nodes(label_space: UnifiedLabelSpace, unseen: LabelSpace,
             f'no class of {unseen.name} ({", ".join(unseen.classes[:5])}, ...) has the name of a '
             f'class of {", ".join(datasets)}: nothing can be predicted. Give aliases, or predict '
             'in another label space (tools/test.py --label-space)')
+    return found
+
+
+def unused_aliases(aliases: Sequence[Sequence[str]], label_space: UnifiedLabelSpace,
+                   unseen: LabelSpace) -> list[str]:
+    """Say which groups of aliases name no class of the model, or none of the unseen dataset."""
+    trained = list(label_space.spaces.values())
+    found = []
+    for group in aliases:
+        of_model, of_other = (any(find_classes(name, spaces) for name in group)
+                              for spaces in (trained, [unseen]))
+        if not of_model or not of_other:
+            found.append(', '.join(group))
     return found
 
 

@@ -29,6 +29,18 @@ def split_label(text: str | os.PathLike) -> tuple[str | None, str]:
     return label.strip(), path
 
 
+def check_figure_name(path: str | os.PathLike) -> Path:
+    """Return a path that a figure can be written to.
+
+    Raises:
+        ValueError: The suffix is no known format.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f'{path}: figures are written as {", ".join(_FORMATS)}; name the file so')
+    return path
+
+
 def save_figure(figure, path: str | os.PathLike, dpi: int = 110) -> None:
     """Write a figure; a file of that name is replaced only by a complete one.
 
@@ -40,8 +52,6 @@ def save_figure(figure, path: str | os.PathLike, dpi: int = 110) -> None:
     Raises:
         ValueError: The suffix is no known format.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise ValueError(f'{path}: figures are written as {", ".join(_FORMATS)}; name the file so')
+    path = check_figure_name(path)
     with replacing(path) as file:
         figure.savefig(file, format=path.suffix[1:].lower(), dpi=dpi)

@@ -149,6 +149,7 @@ def test_accumulated_gradients_end_with_the_first_stage(tmp_path):
 
 @pytest.mark.parametrize(('change', 'error', 'words'), [
     (lambda c: c.custom_hooks[0].update(begin=9), ValueError, 'begin=9 must be above 0 and below'),
+    (lambda c: c.custom_hooks[0].update(tau='high'), ValueError, "tau='high': a number is needed"),
     (lambda c: c.custom_hooks[0].update(similarity='dot'), ValueError, "similarity='dot'"),
     (lambda c: c.model.decode_head.pop('classifier'), TypeError, 'has a LinearNodeClassifier'),
     (lambda c: c.model.decode_head.loss_decode.update(type='NullBCELoss'), ValueError,

@@ -33,6 +33,13 @@ def test_unseen_datasets_are_read_and_scored(tmp_path):
     assert scores.notes[scores.classes.index('terrain')] == 'not predicted'
     assert scores.notes[scores.classes.index('road')] == ''
     assert metrics['village/mIoU'] >= 0 and runner.test() == metrics
+    assert 'unseen/mIoU' not in metrics  # all are
+
+
+def test_seen_and_unseen_datasets_have_means_of_their_own(tmp_path):
+    metrics = Runner.from_cfg(tested(tmp_path)).test()
+    assert metrics['unseen/mIoU'] == metrics['village/mIoU']
+    assert metrics['seen/mIoU'] == metrics['city/mIoU']
 
 
 def test_a_chosen_label_space_is_left_alone(tmp_path):

@@ -47,6 +47,15 @@ def test_one_dataset_agrees_exactly_with_iou_metric(metrics):
         assert round(float(expected[key]), 2) == ours[f'two/{key}']
 
 
+def test_unseen_datasets_have_a_mean_of_their_own():
+    samples = [sample('one', 0), sample('two', 1, unseen=True)]
+    metric, found = evaluate(samples)
+    assert found['seen/mIoU'] == found['one/mIoU'] != found['two/mIoU'] == found['unseen/mIoU']
+    assert 'two (unseen)' in metric.tables() and 'mean of the unseen' in metric.tables()
+    alone = evaluate(samples[1:])[1]
+    assert not {'seen/mIoU', 'unseen/mIoU'} & set(alone)
+
+
 def test_a_slow_loop_gives_the_same_counts():
     s = sample('two', 3)
     predicted = s['pred_sem_seg']['data'][0].numpy()

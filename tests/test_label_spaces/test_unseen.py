@@ -1,6 +1,12 @@
 import pytest
 
-from mmseg_multids.label_spaces import LabelSpace, match_nodes, unify_by_name, unify_disjoint
+from mmseg_multids.label_spaces import (
+    LabelSpace,
+    match_nodes,
+    unify_by_name,
+    unify_disjoint,
+    unused_aliases,
+)
 
 CITY = LabelSpace('city', ['road', 'rider', 'traffic sign', 'wall'])
 ATLAS = LabelSpace('atlas', ['Road', 'motorcyclist', 'sign front', 'sign back', 'bin'])
@@ -31,6 +37,13 @@ def test_an_equal_name_comes_before_an_alias():
 def test_aliases_may_name_the_unseen_dataset():
     space = unify_by_name([CITY])
     assert match_nodes(space, NEW, [['city/wall', 'new/sky']]).tolist() == [2, 3, 1, 0]
+
+
+def test_aliases_without_effect_are_listed():
+    aliases = [['wall', 'new/sky'], ['wal', 'sky'], ['road', 'carriageway']]
+    assert unused_aliases(aliases, unify_by_name([CITY]), NEW) == ['wal, sky']
+    assert unused_aliases(aliases[2:], unify_by_name([CITY]), LabelSpace('x', ['sky'])) == [
+        'road, carriageway']
 
 
 @pytest.mark.parametrize(('unseen', 'source', 'words'), [

@@ -328,6 +328,8 @@ def test_any_name_of_a_dataset_does(name):
 def test_what_cannot_be_read_is_refused():
     with pytest.raises(ValueError, match="test_cfg.unseen.source='four': the model has one, two"):
         build(test_cfg={'unseen': {'source': 'four'}})
+    with pytest.raises(ValueError, match="test_cfg has no key 'unsen'; allowed: mode, crop_size"):
+        build(test_cfg={'mode': 'whole', 'unsen': {}})
     with pytest.raises(ValueError, match="test_cfg.unseen has no key 'alias'"):
         build(test_cfg={'unseen': {'alias': []}})
     with pytest.raises(ValueError, match="the model predicts 'one' already"):

@@ -63,6 +63,11 @@ class ClassRelationsHook(Hook):
         if not 0 < self.begin < runner.max_iters:
             raise ValueError(f'ClassRelationsHook: begin={self.begin} must be above 0 and below '
                              f'max_iters={runner.max_iters}')
+        for name, value in (('tau', self.tau), ('max_images', self.max_images)):
+            if value is not None and (isinstance(value, bool)
+                                      or not isinstance(value, (int, float))):
+                raise ValueError(f'ClassRelationsHook: {name}={value!r}: a number is needed, or '
+                                 'None')
         losses = self._losses(runner)
         if not losses:
             raise ValueError("ClassRelationsHook needs loss_decode=dict(type="

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from ...label_spaces import (
     build_label_space,
     match_nodes,
     read_alias_file,
+    unused_aliases,
 )
 from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
@@ -32,6 +34,10 @@ from .checkpoint import (
     space_to_bytes,
 )
 from .multi_label import read_multi_label
+
+#: What ``test_cfg`` may have: MMSegmentation's keys and ours.
+_TEST_KEYS = ('mode', 'crop_size', 'stride', 'label_space', 'unseen', 'norm_fallback',
+              'multi_label')
 
 
 @MODELS.register_module()
@@ -100,7 +106,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.unseen: dict[str, LabelSpace] = {}
         self._unseen_nodes: dict[str, np.ndarray] = {}
         self._aliases = (label_space or {}).get('aliases')
-        self._unseen_options()
+        self._check_test_cfg()
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -269,6 +275,12 @@ class MultiDatasetSegmentor(EncoderDecoder):
         if isinstance(aliases, (str, os.PathLike)):
             aliases = read_alias_file(aliases).groups
         class_of_node = match_nodes(self.label_space, unseen, aliases, source)
+        if (self.test_cfg.get('unseen') or {}).get('aliases') is not None:
+            idle = unused_aliases(aliases, self.label_space, unseen)
+            if idle:
+                print_log(f'aliases of {unseen.name} without effect: {"; ".join(idle)}. A group '
+                          'needs a class of the model and one of the dataset', logger='current',
+                          level=logging.WARNING)
         self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes)
         self.unseen[unseen.name] = unseen
         self._unseen_nodes[unseen.name] = class_of_node
@@ -283,6 +295,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
         if dataset in self._unseen_nodes:
             return self._unseen_nodes[dataset]
         return self.label_space.class_of_node(dataset)
+
+    def _check_test_cfg(self) -> None:
+        unknown = sorted(set(self.test_cfg or {}) - set(_TEST_KEYS))
+        if unknown:
+            raise ValueError(f'test_cfg has no key {unknown[0]!r}; allowed: '
+                             f'{", ".join(_TEST_KEYS)}')
+        self._unseen_options()
 
     def _unseen_options(self) -> tuple:
         """Return the aliases and the source dataset that ``test_cfg.unseen`` gives."""
@@ -366,7 +385,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
             if dataset in self.unseen:  # the classes that can be predicted
                 nodes, count = self._unseen_nodes[dataset], self.unseen[dataset].num_classes
                 sample.set_metainfo(
-                    {'pred_to_dataset': [i if i in nodes else -1 for i in range(count)]})
+                    {'pred_to_dataset': [i if i in nodes else -1 for i in range(count)],
+                     'unseen': True})
             return sample
         classes = (self.label_space.nodes if target == UNIFIED
                    else self.space_of(target).classes)
