@@ -36,7 +36,12 @@ from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.evaluation import DatasetScores
 from mmseg_multids.files import replacing
-from mmseg_multids.label_spaces import ClassRelations, build_label_space
+from mmseg_multids.label_spaces import (
+    ClassRelations,
+    build_label_space,
+    match_nodes,
+    read_alias_file,
+)
 
 ROOT = Path(__file__).parent.parent
 METHODS = ('ce', 'null', 'multihead')
@@ -58,6 +63,17 @@ class Mixes(NamedTuple):
     unseen: tuple[str, ...]
     #: Whether the mix of all is trained, too.
     whole: bool
+    #: ``configs/uniseg/uniseg_<these>_*.py``
+    configs: str
+    #: Iterations of a run.
+    steps: int = 350
+    #: Whether each dataset is trained alone, and whether there is a classifier for each.
+    baselines: bool = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods that are trained."""
+        return METHODS if self.baselines else ('ce', 'null')
 
     def trained(self) -> tuple[str, ...]:
         """Return what is left out in each training; ``''`` is nothing."""
@@ -65,10 +81,13 @@ class Mixes(NamedTuple):
 
 
 SETS = {'toyworld4': Mixes(('city', 'metro', 'asia', 'atlas'), ('city', 'asia'),
-                           ('village', 'wild'), True),
+                           ('village', 'wild'), True, 'toyworld4'),
+        # Both losses alone, trained four times as long.
+        'toyworld4_long': Mixes(('city', 'metro', 'asia', 'atlas'), (), ('village', 'wild'), True,
+                                'toyworld4', 1400, False),
         # The other two share one class with the rest: nothing to choose between.
         'realbench4': Mixes(('camvid11', 'ycor8', 'labelmefacade8', 'mumbai_aerial6'),
-                            ('camvid11', 'labelmefacade8'), (), False)}
+                            ('camvid11', 'labelmefacade8'), (), False, 'realbench4')}
 
 
 class Run(NamedTuple):
@@ -97,7 +116,8 @@ def runs_of(which: str, seeds: Sequence[int]) -> list[Run]:
     """Return all runs of a set."""
     mixes = SETS[which]
     single = [Run(which, 'ce', f'only:{name}', seed) for name in mixes.datasets for seed in seeds]
-    return single + [Run(which, method, without, seed) for method in METHODS
+    return (single if mixes.baselines else []) + [
+                     Run(which, method, without, seed) for method in mixes.methods
                      for without in mixes.trained() for seed in seeds]
 
 
@@ -105,7 +125,8 @@ def runs_of(which: str, seeds: Sequence[int]) -> list[Run]:
 
 
 def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Config:
-    cfg = Config.fromfile(ROOT / 'configs' / 'uniseg' / f'uniseg_{run.which}_{name}.py')
+    mixes = SETS[run.which]
+    cfg = Config.fromfile(ROOT / 'configs' / 'uniseg' / f'uniseg_{mixes.configs}_{name}.py')
     kept = [entry for entry in cfg.datasets if entry['name'] in run.datasets()]
     cfg.model.datasets = cfg.train_dataloader.dataset.datasets = kept
     if run.which.startswith('toyworld'):
@@ -117,18 +138,34 @@ def _config(run: Run, name: str, folder: Path, args: argparse.Namespace) -> Conf
     workers = 1 if torch.cuda.is_available() else 0
     cfg.merge_from_dict({
         'work_dir': str(folder), 'experiment_name': str(run).replace('/', '_') + name,
-        'log_level': 'WARNING', 'randomness.seed': run.seed, 'train_cfg.max_iters': args.steps,
+        'log_level': 'WARNING', 'randomness.seed': run.seed,
+        'train_cfg.max_iters': args.steps or mixes.steps,
         'train_cfg.val_interval': 10 ** 9, 'train_dataloader.batch_size': args.batch_size,
         'train_dataloader.num_workers': workers,
         'train_dataloader.persistent_workers': workers > 0, 'test_dataloader.num_workers': 0,
         'default_hooks.checkpoint.interval': 10 ** 9, 'default_hooks.checkpoint.save_last': False,
         'env_cfg.cudnn_benchmark': True})
+    cfg.test_dataloader.dataset.datasets = [
+        entry for entry in cfg.test_dataloader.dataset.datasets if _readable(entry, cfg)]
     cfg.custom_hooks = []
     cfg.val_dataloader.dataset.datasets = kept
     cfg.val_cfg = cfg.val_evaluator = None
     loader, cfg.val_dataloader = cfg.val_dataloader, None
     cfg.relations_pipeline = loader.dataset.pipeline
     return cfg
+
+
+def _readable(entry: dict, cfg: Config) -> bool:
+    """Whether a dataset shares a class with those that are trained on."""
+    trained = label_spaces_from_cfg(cfg.model.datasets)
+    [tested] = label_spaces_from_cfg([entry])
+    space = build_label_space(cfg.model.get('label_space'), trained)
+    aliases = (cfg.model.test_cfg.get('unseen') or {}).get('aliases')
+    groups = read_alias_file(aliases).groups if isinstance(aliases, str) else aliases
+    try:
+        return tested.name in space.datasets or bool(match_nodes(space, tested, groups).any())
+    except ValueError:
+        return False
 
 
 def _train(cfg: Config) -> Runner:
@@ -182,7 +219,12 @@ def one(run: Run, args: argparse.Namespace) -> None:
             runner.model.test_cfg['unseen'] = {
                 **(runner.model.test_cfg.get('unseen') or {}), 'source': head}
             runner.model.unseen.clear()
-            result[f'head:{head}'] = _scores(runner)
+            try:
+                result[f'head:{head}'] = _scores(runner)
+            except ValueError as error:  # a test dataset that it shares no class with
+                if 'nothing can be predicted' not in str(error):
+                    raise
+                result[f'head:{head}'] = {}
         target = _config(run, 'classrel_from_file', folder, args).model
         space = build_label_space(target.label_space, label_spaces_from_cfg(target.datasets))
         result['relations'] = {HEADS: _compared(
@@ -206,7 +248,7 @@ def launch(run: Run, args: argparse.Namespace) -> None:
                    'PYTHONPATH': str(ROOT)}
     with open(folder / 'log.txt', 'w') as log:
         subprocess.run([sys.executable, __file__, '--one', json.dumps(run), '--out', str(args.out),
-                        '--steps', str(args.steps), '--batch-size', str(args.batch_size),
+                        '--steps', str(args.steps or 0), '--batch-size', str(args.batch_size),
                         '--size', str(args.size)],
                        stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
 
@@ -218,6 +260,8 @@ def load(run: Run, out: Path) -> dict:
 
 def miou(scores: dict, dataset: str, name: str | None = None) -> float:
     """Return a dataset's mIoU in percent, or the IoU of one class."""
+    if dataset not in scores:  # no class in common
+        return float('nan')
     score = DatasetScores.from_dict(scores[dataset])
     return 100 * (score.mean() if name is None else score.iou[score.classes.index(name)])
 
@@ -240,9 +284,9 @@ def table(head: Sequence[str], rows: dict[str, list[Sequence[float]]]) -> str:
 def best_single(which: str, seeds: Sequence[int], out: Path, unseen: Sequence[str],
                 among: Sequence[str]) -> list[list[float]]:
     """Return the unseen datasets' mIoU of the single-dataset model that is best on average."""
-    found = {name: [[miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], other)
-                     for seed in seeds] for other in unseen] for name in among}
-    return max(found.values(), key=lambda columns: float(np.mean(columns)))
+    found = [[[miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], other)
+               for seed in seeds] for other in unseen] for name in among]
+    return max(found, key=lambda columns: np.nan_to_num(np.mean(columns)))  # NaN: no common class
 
 
 def report(which: str, seeds: Sequence[int], out: Path) -> str:
@@ -260,28 +304,34 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         for without, dataset in pairs:
             kept = Run(which, 'multihead', without, 0).datasets()
             best.append(max((columns('multihead', [(without, dataset)], f'head:{head}')[0]
-                             for head in kept), key=np.mean))
+                             for head in kept), key=lambda c: np.nan_to_num(np.mean(c))))
         return best
 
     def rows(pairs: Sequence[tuple[str, str]], unseen: bool) -> dict:
-        found = {title: columns(method, pairs, part) for title, (method, part) in ROWS.items()}
+        found = {title: columns(method, pairs, part) for title, (method, part) in own.items()}
+        if not mixes.baselines:
+            return found
         multihead = columns('multihead', pairs)
         if not unseen:
             return {**found, 'multi-head': multihead}
         return {**found, 'multi-head, mean of the heads': multihead,
                 'multi-head, best head': heads(pairs)}
 
-    held = [(name, name) for name in mixes.held_out]
-    single = {'single-best (CE)': [
-        best_single(which, seeds, out, [name], [d for d in mixes.datasets if d != name])[0]
-        for name in mixes.held_out]}
-    blocks.append('### Unseen: trained on the other datasets (as Table 3)\n\n' + table(
-        mixes.held_out, {**single, **rows(held, True)}))
+    own = {title: (method, part) for title, (method, part) in ROWS.items()
+           if method in mixes.methods}
+    if mixes.held_out:
+        held = [(name, name) for name in mixes.held_out]
+        single = {'single-best (CE)': [
+            best_single(which, seeds, out, [name], [d for d in mixes.datasets if d != name])[0]
+            for name in mixes.held_out]}
+        blocks.append('### Unseen: trained on the other datasets (as Table 3)\n\n' + table(
+            mixes.held_out, {**single, **rows(held, True)}))
     if mixes.unseen:
         for without in mixes.trained():
             pairs = [(without, name) for name in mixes.unseen]
             among = Run(which, 'ce', without, 0).datasets()
-            single = {'single-best (CE)': best_single(which, seeds, out, mixes.unseen, among)}
+            single = {'single-best (CE)': best_single(
+                which, seeds, out, mixes.unseen, among)} if mixes.baselines else {}
             title = 'all datasets' if not without else f'all but {without}'
             blocks.append(f'### Unseen: trained on {title} (as Tables 1 and 2)\n\n' + table(
                 mixes.unseen, {**single, **rows(pairs, True)}))
@@ -289,7 +339,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         names = Run(which, 'ce', without, 0).datasets()
         single = {'single dataset (CE)': [
             [miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], name)
-             for seed in seeds] for name in names]}
+             for seed in seeds] for name in names]} if mixes.baselines else {}
         title = 'all' if not without else f'all but {without}'
         blocks.append(f'### Seen: trained on {title} (as Table A-2)\n\n' + table(
             names, {**single, **rows([(without, name) for name in names], False)}))
@@ -297,8 +347,9 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         blocks.append('### `rider`, trained on all: IoU\n\n' + table(
             ('city', 'metro', 'asia', *mixes.unseen), {
                 title: columns(method, [('', d) for d in ('city', 'metro', 'asia', *mixes.unseen)],
-                               part, 'rider') for title, (method, part) in ROWS.items()}))
-        blocks.append(_relation_table(which, seeds, out))
+                               part, 'rider') for title, (method, part) in own.items()}))
+        if mixes.baselines:
+            blocks.append(_relation_table(which, seeds, out))
     return '\n\n'.join(blocks)
 
 
@@ -327,7 +378,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=tuple(SETS))
     parser.add_argument('--out', type=Path, default=Path('work_dirs/uniseg_results'))
-    parser.add_argument('--steps', type=int, default=350, help='iterations of a run')
+    parser.add_argument('--steps', type=int, help='iterations of a run (default: 350; 1400 of '
+                        'toyworld4_long)')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--size', type=int, default=96, help='side of images or crops')
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
