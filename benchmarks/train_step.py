@@ -26,12 +26,14 @@ ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / 'configs' / 'quickstart' / 'quickstart_toyworld.py'
 
 
-def build(plain: bool, num_classes: int, cfg: Config) -> torch.nn.Module:
+def build(plain: bool, num_classes: int, cfg: Config, stock_loss: bool = False) -> torch.nn.Module:
     """Build the config's model, or the same network for one dataset in stock parts."""
     model = copy.deepcopy(cfg.model)
+    if stock_loss:
+        model.decode_head.loss_decode = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
     if plain:
         head = {**model.decode_head.head, 'num_classes': num_classes,
-                'loss_decode': model.decode_head.loss_decode}
+                'loss_decode': {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}}
         model = {'type': 'EncoderDecoder', 'backbone': model.backbone, 'decode_head': head,
                  'data_preprocessor': model.data_preprocessor, 'train_cfg': {}, 'test_cfg':
                  {'mode': 'whole'}}
@@ -70,6 +72,8 @@ def main() -> None:
     parser.add_argument('--pairs', type=int, default=200)
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--size', type=int, default=128)
+    parser.add_argument('--stock-loss', action='store_true',
+                        help="use MMSegmentation's loss in both, so that the rest is compared")
     parser.add_argument('--threads', type=int, default=None)
     args = parser.parse_args()
     if args.threads:
@@ -77,7 +81,7 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
-    ours = build(False, 0, cfg)
+    ours = build(False, 0, cfg, args.stock_loss)
     dataset = ours.label_space.datasets[0]
     plain = build(True, ours.label_space.space(dataset).num_classes, cfg)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'

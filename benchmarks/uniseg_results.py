@@ -258,12 +258,29 @@ def load(run: Run, out: Path) -> dict:
     return json.loads((run.folder(out) / 'scores.json').read_text())
 
 
-def miou(scores: dict, dataset: str, name: str | None = None) -> float:
-    """Return a dataset's mIoU in percent, or the IoU of one class."""
+def miou(scores: dict, dataset: str, name: str | None = None,
+         classes: Sequence[str] | None = None) -> float:
+    """Return a dataset's mIoU in percent, or the IoU of one class.
+
+    Args:
+        scores: Of a run.
+        dataset: The tested dataset.
+        name: The class.
+        classes: Average over these; those that cannot be predicted have 0. Default: all that count.
+    """
     if dataset not in scores:  # no class in common
-        return float('nan')
+        return 0.0
     score = DatasetScores.from_dict(scores[dataset])
+    if classes is not None:
+        return 100 * float(np.mean(np.nan_to_num(
+            [score.iou[score.classes.index(c)] for c in classes])))
     return 100 * (score.mean() if name is None else score.iou[score.classes.index(name)])
+
+
+def evaluated(which: str, without: str, dataset: str, out: Path) -> list[str]:
+    """Return the classes of a dataset that the mix has: what all rows are averaged over."""
+    score = DatasetScores.from_dict(load(Run(which, 'ce', without, 0), out)['datasets'][dataset])
+    return [c for c, note in zip(score.classes, score.notes) if not note]
 
 
 def cell(values: Sequence[float]) -> str:
@@ -281,12 +298,13 @@ def table(head: Sequence[str], rows: dict[str, list[Sequence[float]]]) -> str:
     return '\n'.join(lines)
 
 
-def best_single(which: str, seeds: Sequence[int], out: Path, unseen: Sequence[str],
-                among: Sequence[str]) -> list[list[float]]:
+def best_single(which: str, seeds: Sequence[int], out: Path, without: str,
+                unseen: Sequence[str]) -> list[list[float]]:
     """Return the unseen datasets' mIoU of the single-dataset model that is best on average."""
-    found = [[[miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], other)
-               for seed in seeds] for other in unseen] for name in among]
-    return max(found, key=lambda columns: np.nan_to_num(np.mean(columns)))  # NaN: no common class
+    found = [[[miou(load(Run(which, 'ce', f'only:{name}', seed), out)['datasets'], other, None,
+                    evaluated(which, without, other, out)) for seed in seeds] for other in unseen]
+             for name in Run(which, 'ce', without, 0).datasets()]
+    return max(found, key=np.mean)
 
 
 def report(which: str, seeds: Sequence[int], out: Path) -> str:
@@ -295,7 +313,8 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
 
     def columns(method: str, pairs: Sequence[tuple[str, str]], part: str = 'datasets',
                 name: str | None = None) -> list[list[float]]:
-        return [[miou(load(Run(which, method, without, seed), out)[part], dataset, name)
+        return [[miou(load(Run(which, method, without, seed), out)[part], dataset, name,
+                      None if name else evaluated(which, without, dataset, out))
                  for seed in seeds] for without, dataset in pairs]
 
     def heads(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
@@ -304,7 +323,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         for without, dataset in pairs:
             kept = Run(which, 'multihead', without, 0).datasets()
             best.append(max((columns('multihead', [(without, dataset)], f'head:{head}')[0]
-                             for head in kept), key=lambda c: np.nan_to_num(np.mean(c))))
+                             for head in kept), key=np.mean))
         return best
 
     def rows(pairs: Sequence[tuple[str, str]], unseen: bool) -> dict:
@@ -322,16 +341,14 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
     if mixes.held_out:
         held = [(name, name) for name in mixes.held_out]
         single = {'single-best (CE)': [
-            best_single(which, seeds, out, [name], [d for d in mixes.datasets if d != name])[0]
-            for name in mixes.held_out]}
+            best_single(which, seeds, out, name, [name])[0] for name in mixes.held_out]}
         blocks.append('### Unseen: trained on the other datasets (as Table 3)\n\n' + table(
             mixes.held_out, {**single, **rows(held, True)}))
     if mixes.unseen:
         for without in mixes.trained():
             pairs = [(without, name) for name in mixes.unseen]
-            among = Run(which, 'ce', without, 0).datasets()
             single = {'single-best (CE)': best_single(
-                which, seeds, out, mixes.unseen, among)} if mixes.baselines else {}
+                which, seeds, out, without, mixes.unseen)} if mixes.baselines else {}
             title = 'all datasets' if not without else f'all but {without}'
             blocks.append(f'### Unseen: trained on {title} (as Tables 1 and 2)\n\n' + table(
                 mixes.unseen, {**single, **rows(pairs, True)}))
