@@ -21,7 +21,9 @@ class Layout:
     ``splits`` has the folders of images and label maps; ``image`` and ``label`` turn an image's
     number into its path in them, after the ``prefix`` of the split. ``void`` stands for pixels
     without a label, ``absent`` are ids that never occur. ``stored`` has the id, or the colour, in
-    the files of each class; by default a class is stored as its id.
+    the files of each class; by default a class is stored as its id. ``lists`` has, of each split
+    that needs one, the file that lists its images and what its line is for an image's number;
+    equal lines are written once.
     """
 
     num_classes: int
@@ -33,6 +35,7 @@ class Layout:
     absent: frozenset[int] = frozenset()
     prefix: dict[str, str] = field(default_factory=dict)
     stored: tuple | None = None
+    lists: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def ids(self) -> np.ndarray:
@@ -61,6 +64,9 @@ _CAMVID_COLOURS = ((128, 0, 0), (128, 128, 0), (128, 128, 128), (64, 0, 128), (1
                    (128, 64, 128), (64, 64, 0), (64, 64, 128), (192, 192, 128), (0, 0, 192),
                    (0, 128, 192))
 _FRAME = 'aachen/aachen_{:06d}_000019_'
+# NYUv2's ids of ScanNet's 20 classes, and VIPER's of its 23.
+_SCANNET_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
+_VIPER_IDS = (2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 23, 24, 25, 26, 27)
 
 DATASETS = {
     'camvid11': Layout(11, (240, 320), _folders(*_PLAIN, ('train', 'val'))),
@@ -97,10 +103,42 @@ DATASETS = {
                         for split in ('train', 'val', 'test')},
         image='{:03d}.png', label='{:03d}_L.png', void=(0, 0, 0), stored=_CAMVID_COLOURS,
         prefix={'train': '0006R0_f01', 'val': '0016E5_08', 'test': 'Seq05VD_f00'}),
+    'ade20k': Layout(150, (96, 128), {
+        'train': ('images/training', 'annotations/training'),
+        'val': ('images/validation', 'annotations/validation')},
+        image='ADE_{:08d}.jpg', label='ADE_{:08d}.png', void=0, stored=tuple(range(1, 151))),
+    'coco_panoptic': Layout(133, (96, 128), _folders('{}', 'panoptic_semseg_{}',
+                                                     ('train2017', 'val2017')),
+                            image='{:012d}.jpg', label='{:012d}.png'),
+    'sun_rgbd': Layout(37, (96, 128), _folders('image/{}', 'label37/{}', ('train', 'test')),
+                       image='img-{:06d}.jpg', label='{:08d}.png', void=0,
+                       stored=tuple(range(1, 38))),
+    'scannet20': Layout(
+        20, (96, 128), _folders('scannet_frames_25k', 'scannet_frames_25k', ('train', 'val')),
+        image='color/{:04d}00.jpg', label='label/{:04d}00.png', void=0, stored=_SCANNET_IDS,
+        prefix={'train': 'scene0191_00/', 'val': 'scene0568_00/'},
+        lists={'train': ('scannetv2_train.txt', 'scene0191_00'),
+               'val': ('scannetv2_val.txt', 'scene0568_00')}),
+    'viper': Layout(23, (108, 192), _folders('{}/img', '{}/cls', ('train', 'val')),
+                    image='001/001_{:05d}.jpg', label='001/001_{:05d}.png', void=0,
+                    stored=_VIPER_IDS),
+    'pascal_voc': Layout(
+        21, (96, 128), _folders('JPEGImages', 'SegmentationClass', ('train', 'val')),
+        image='{:06d}.jpg', label='{:06d}.png', prefix={'train': '2007_', 'val': '2008_'},
+        lists={'train': ('ImageSets/Segmentation/train.txt', '2007_{:06d}'),
+               'val': ('ImageSets/Segmentation/val.txt', '2008_{:06d}')}),
+    'pascal_context': Layout(
+        59, (96, 128), _folders('JPEGImages', 'SegmentationClassContext', ('train', 'val')),
+        image='{:06d}.jpg', label='{:06d}.png', void=0, stored=tuple(range(1, 60)),
+        prefix={'train': '2008_', 'val': '2009_'},
+        lists={'train': ('ImageSets/SegmentationContext/train.txt', '2008_{:06d}'),
+               'val': ('ImageSets/SegmentationContext/val.txt', '2009_{:06d}')}),
 }
 
 #: Folder of a dataset where it is not called like its entry.
-_ROOTS = {'coco_stuff182': 'coco_stuff164k', 'camvid_mseg': 'camvid_full'}
+_ROOTS = {'coco_stuff182': 'coco_stuff164k', 'camvid_mseg': 'camvid_full',
+          'ade20k': 'ade/ADEChallengeData2016', 'coco_panoptic': 'coco', 'scannet20': 'scannet',
+          'pascal_voc': 'VOCdevkit/VOC2012', 'pascal_context': 'VOCdevkit/VOC2010'}
 
 
 def make_miniature(root: Path, name: str, images: int = 4) -> Path:
@@ -125,6 +163,11 @@ def make_miniature(root: Path, name: str, images: int = 4) -> Path:
                     (folder / label_folder / (prefix + layout.label.format(i)), labels)):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array.astype(np.uint8)).save(path)
+        if split in layout.lists:
+            path, line = layout.lists[split]
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            lines = dict.fromkeys(line.format(i) for i in range(images))
+            (folder / path).write_text(''.join(f'{each}\n' for each in lines))
     return folder
 
 

@@ -8,6 +8,7 @@ import sys
 from mmengine.config import DictAction
 
 from mmseg_multids.apis.export import export
+from mmseg_multids.apis.export_learned import export_learned
 
 
 def main() -> None:
@@ -16,7 +17,8 @@ def main() -> None:
                                      'for plain MMSegmentation, and optionally ONNX')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dataset', required=True,
-                        help="whose classes to predict, or 'unified' for all nodes")
+                        help="whose classes to predict, 'unified' for all nodes, or 'all' for a "
+                        'model of this package with a learned label space that is fixed')
     parser.add_argument('--out', metavar='DIR', help='folder for NAME.py and NAME.pth (default: '
                         'exported, beside the checkpoint)')
     parser.add_argument('--config', metavar='FILE', help='config that the checkpoint was trained '
@@ -24,6 +26,8 @@ def main() -> None:
     parser.add_argument('--norm', metavar='NAME',
                         help='whose statistics of dataset-specific batch norms to keep, or '
                         "'mean' (default: the dataset's)")
+    parser.add_argument('--names', metavar='FILE', help='with --dataset all: JSON object of other '
+                        'names of nodes by name')
     parser.add_argument('--onnx', metavar='FILE', help='also write an ONNX file, and check it')
     parser.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
                         help="size of the ONNX model's images (default: test_cfg.crop_size, else "
@@ -33,7 +37,18 @@ def main() -> None:
     args = parser.parse_args()
     if args.size and not args.onnx:
         parser.error('--size is that of the ONNX model; name its file with --onnx FILE')
+    if (args.dataset == 'all') and (args.onnx or args.norm):
+        parser.error('--dataset all keeps the model as it is: leave out --onnx and --norm')
+    if args.names and args.dataset != 'all':
+        parser.error('--names is for --dataset all')
     try:
+        if args.dataset == 'all':
+            fixed = export_learned(args.checkpoint, args.out, args.config, args.names,
+                                   args.cfg_options)
+            print(f'config:      {fixed.config}\ncheckpoint:  {fixed.checkpoint}\n'
+                  f'label space: {fixed.label_space}\nchecked: logits of a random image differ '
+                  f'from ours by at most {fixed.difference:.2g}')
+            return
         done = export(args.checkpoint, args.dataset, args.out, args.config, args.norm, args.onnx,
                       args.size, args.cfg_options)
     except (FileNotFoundError, ImportError, RuntimeError, TypeError, ValueError) as error:

@@ -296,7 +296,9 @@ def plain_state(model: MultiDatasetSegmentor, dataset: str,
         classifier = classifier_in_use(head.classifier)
         if type(classifier) is not LinearNodeClassifier:
             raise TypeError(f'{name}: a {type(classifier).__name__} cannot be exported; only '
-                            'LinearNodeClassifier is the 1x1 convolution that stock heads have')
+                            'LinearNodeClassifier is the 1x1 convolution that stock heads have'
+                            + ('. Write a model with its label space fixed first: tools/export.py '
+                               '--dataset all' if head.mapper is not None else ''))
         state = {key: value for key, value in state.items()
                  if not key.startswith(f'{name}.classifier.')}
         state.update({f'{name}.conv_seg.{key}': rows

@@ -179,7 +179,7 @@ def _means(model: MultiDatasetSegmentor, images: MultiDataset,
             shape = (space.space(dataset).num_classes, space.num_nodes)
             sums = torch.zeros(shape, dtype=torch.float64, device=device)
             seen = torch.zeros(shape[0], dtype=torch.int64, device=device)
-            for inputs, labels in _images(model, images, dataset, max_images):
+            for inputs, labels in images_of(model, images, dataset, max_images):
                 with model.context.batch([dataset] * len(inputs)):
                     embedding = head.head(model.extract_feat(inputs))
                 add_class_similarities(sums, seen, similarity(embedding), labels,
@@ -194,7 +194,7 @@ def _means(model: MultiDatasetSegmentor, images: MultiDataset,
     return means, counts
 
 
-def _images(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
+def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
             max_images: int | None) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield this process's share: preprocessed images [1, 3, H, W] and labels [1, H, W]."""
     size = images.sizes[dataset]

@@ -3,8 +3,10 @@
 from .camvid_full import CamVidMSegDataset
 from .camvid_segnet import CamVidDataset
 from .coco_stuff import CocoStuff182Dataset
+from .indoor import SunRgbdDataset
 from .metainfo import label_space_from_cfg, label_spaces_from_cfg
 from .multi_dataset import MultiDataset
+from .panoptic import CocoPanopticDataset
 from .plans import SamplePlan, build_plan
 from .realbench import (
     CamVid11Dataset,
@@ -14,12 +16,14 @@ from .realbench import (
 )
 from .request import SampleRequest
 from .sampler import MultiDatasetSampler
+from .scannet import ScanNet20Dataset
 from .street import (
     CityscapesLabelIdsDataset,
     IddDataset,
     MapillaryVistas65Dataset,
     WildDash2Dataset,
 )
+from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
 from .transforms import LoadLabelMap, PlannedCrop, RandomScale
 
@@ -28,6 +32,7 @@ __all__ = [
     'CamVidDataset',
     'CamVidMSegDataset',
     'CityscapesLabelIdsDataset',
+    'CocoPanopticDataset',
     'CocoStuff182Dataset',
     'IddDataset',
     'LabelMeFacade8Dataset',
@@ -41,7 +46,10 @@ __all__ = [
     'RenderToyWorld',
     'SamplePlan',
     'SampleRequest',
+    'ScanNet20Dataset',
+    'SunRgbdDataset',
     'ToyWorldDataset',
+    'ViperDataset',
     'WildDash2Dataset',
     'Ycor8Dataset',
     'build_plan',

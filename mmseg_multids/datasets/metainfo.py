@@ -9,7 +9,7 @@ from ..label_spaces import LabelRemap, LabelSpace, read_remap
 from ..registry import DATASETS
 
 #: Names with a meaning of their own in predictions and metrics.
-RESERVED_NAMES = ('unified', 'mean', 'harmonic', 'seen', 'unseen')
+RESERVED_NAMES = ('unified', 'mean', 'harmonic', 'seen', 'unseen', 'all')
 
 #: The largest class id that 8-bit label maps hold beside the ignore index 255 is 254.
 MAX_CLASSES = 255

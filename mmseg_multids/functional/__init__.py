@@ -1,6 +1,13 @@
 """The papers' equations as pure torch functions: no registry, config, runner or file."""
 
 from .class_similarity import add_class_similarities
+from .label_graph import (
+    ORTHOGONALITY,
+    class_weights_of_nodes,
+    link_weight,
+    node_adjacency,
+    orthogonality_loss,
+)
 from .mining import hard_pixels
 from .multi_label import THRESHOLDS, MultiLabelMaps, multi_label_maps
 from .pixel_losses import (
@@ -12,13 +19,18 @@ from .pixel_losses import (
 from .readout import labels_to_nodes, pixel_accuracy, sum_node_logits
 
 __all__ = [
+    'ORTHOGONALITY',
     'THRESHOLDS',
     'MultiLabelMaps',
     'SupervisionTable',
     'add_class_similarities',
+    'class_weights_of_nodes',
     'hard_pixels',
     'labels_to_nodes',
+    'link_weight',
     'multi_label_maps',
+    'node_adjacency',
+    'orthogonality_loss',
     'partial_label_bce',
     'pixel_accuracy',
     'pixel_cross_entropy',

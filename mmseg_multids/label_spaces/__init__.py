@@ -1,9 +1,10 @@
-"""What is predicted: label spaces and ways to unify them. Needs numpy only."""
+"""What is predicted: label spaces and ways to unify them. Needs numpy, scipy and POT only."""
 
 from .alias_file import AliasFile, read_alias_file, resolve_aliases
 from .build import build_label_space
 from .inherit import inherited_nodes, namesakes
 from .names import match_by_name, normalise_name
+from .node_mapping import NodeMapping
 from .relations import ClassRelations, Relation, label_space_hash
 from .remap import LabelRemap, read_remap
 from .report import format_label_space
@@ -17,6 +18,7 @@ __all__ = [
     'ClassRelations',
     'LabelRemap',
     'LabelSpace',
+    'NodeMapping',
     'Relation',
     'UnifiedLabelSpace',
     'build_label_space',

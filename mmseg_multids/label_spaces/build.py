@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .alias_file import resolve_aliases
 from .space import LabelSpace
+from .text_clusters import unify_by_text
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
 
@@ -15,7 +16,8 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
 
     Args:
         cfg: ``dict(type='disjoint')`` (default), ``dict(type='by_name', aliases=...,
-            keep_apart=...)``, or ``dict(type='json', path=...)`` for a file of
+            keep_apart=...)``, ``dict(type='by_text', similarity=...)`` (see
+            :func:`.text_clusters.unify_by_text`), or ``dict(type='json', path=...)`` for a file of
             :meth:`UnifiedLabelSpace.to_json`. ``aliases`` are groups of names, or a file of
             :mod:`mmseg_multids.label_spaces.alias_file`.
         spaces: Label spaces of the datasets in the mix.
@@ -26,7 +28,8 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     """
     arguments = dict(cfg or {})
     kind = arguments.pop('type', 'disjoint')
-    allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'json': ('path',)}
+    allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'json': ('path',),
+               'by_text': ('similarity', 'encoder', 'descriptions', 'features', 'cache')}
     if kind not in allowed:
         raise ValueError(f'label_space type {kind!r} is not known; allowed: {", ".join(allowed)}')
     unknown = sorted(set(arguments) - set(allowed[kind]))
@@ -38,6 +41,8 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     if kind == 'by_name':
         aliases = resolve_aliases(arguments.pop('aliases', None), spaces)
         return unify_by_name(spaces, aliases, **arguments)
+    if kind == 'by_text':
+        return unify_by_text(spaces, **arguments)
     if 'path' not in arguments:
         raise ValueError("label_space of type 'json' needs the `path` of the file")
     stored = UnifiedLabelSpace.from_json(arguments['path'])

@@ -70,7 +70,7 @@ def unify_by_name(spaces: Sequence[LabelSpace],
     for node, classes in enumerate(members):
         for space, class_id in classes:
             class_of_node[spaces[space].name][node] = class_id
-    return UnifiedLabelSpace(_node_names(spaces, members), spaces, class_of_node)
+    return UnifiedLabelSpace(node_names(spaces, members), spaces, class_of_node)
 
 
 class _Merger:
@@ -141,14 +141,17 @@ def _equal_names(spaces: Sequence[LabelSpace]) -> Iterable[list[Class]]:
     return groups.values()
 
 
-def _node_names(spaces: Sequence[LabelSpace], members: Sequence[Sequence[Class]]) -> list[str]:
+def node_names(spaces: Sequence[LabelSpace], members: Sequence[Sequence[Class]]) -> list[str]:
+    """Name each node like its first class, or ``dataset/class`` where that name is taken."""
     names: list[str] = []
     taken: set[str] = set()
     for (space, class_id), *_ in members:
         plain = spaces[space].classes[class_id]
-        name = plain if normalise_name(plain) not in taken else f'{spaces[space].name}/{plain}'
-        while name in names:  # a class of an earlier dataset is literally called so
-            name += '*'
+        first = plain if normalise_name(plain) not in taken else f'{spaces[space].name}/{plain}'
+        name, count = first, 1
+        while name in names:  # a class with several nodes, or one that is literally called so
+            count += 1
+            name = f'{first} {count}'
         names.append(name)
         taken.add(normalise_name(plain))
     return names

@@ -8,6 +8,7 @@ from .classifiers import (
 )
 from .context import UNIFIED, DatasetContext
 from .heads import UniSegHead
+from .label_mapper import GNNLabelMapper, MapperPhase
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
 from .segmentors import (
@@ -22,7 +23,9 @@ __all__ = [
     'DSBN',
     'UNIFIED',
     'DatasetContext',
+    'GNNLabelMapper',
     'LinearNodeClassifier',
+    'MapperPhase',
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
     'MultiLabelPrediction',

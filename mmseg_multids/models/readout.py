@@ -15,6 +15,9 @@ from .context import UNIFIED
 #: Logit of a class that no node stands for. Finite, so that resizing makes no NaN of it.
 _NEVER = -1e4
 
+#: How several nodes of a class of an unseen dataset are one logit.
+REDUCTIONS = ('mean', 'max')
+
 
 class ReadOut(nn.Module):
     """Reads one target out of the nodes: a dataset's classes, or the nodes themselves.
@@ -74,21 +77,30 @@ class ReadOut(nn.Module):
 class MatchedReadOut:
     """Reads a dataset that the model was not trained on: channels selected by name (UniSeg, 4.1).
 
-    A class has the logit of the node that it was matched with, the mean where there are several
-    (the heads of a multi-head model), and one that never wins where there is none. So the argmax
-    is taken among the classes that both label spaces have.
+    A class has the logit of the node that it was matched with, and one that never wins where there
+    is none. So the argmax is taken among the classes that both label spaces have. Where a class has
+    several nodes: the mean, such as of the heads of a multi-head model; or the largest, so that the
+    prediction is the class of the winning node.
 
     Args:
         class_of_node: Class of each node, -1 for none. Shape [N].
         num_classes: Number of classes K of the dataset.
+        reduce: ``'mean'`` or ``'max'``.
+
+    Raises:
+        ValueError: Another ``reduce``.
 
     Attributes:
         num_outputs: K.
         rows: The rows of the classifier that are needed.
     """
 
-    def __init__(self, class_of_node: np.ndarray, num_classes: int) -> None:
+    def __init__(self, class_of_node: np.ndarray, num_classes: int,
+                 reduce: str = 'mean') -> None:
+        if reduce not in REDUCTIONS:
+            raise ValueError(f'reduce={reduce!r}: allowed are {", ".join(REDUCTIONS)}')
         self.num_outputs = num_classes
+        self.reduce = reduce
         rows = np.flatnonzero(class_of_node >= 0)
         self.rows = torch.from_numpy(rows)
         self._class_of_row = torch.from_numpy(class_of_node[rows])
@@ -97,6 +109,11 @@ class MatchedReadOut:
     def __call__(self, row_logits: Tensor) -> Tensor:
         """Turn the logits of the rows, [B, R, H, W], into those of the classes, [B, K, H, W]."""
         device = row_logits.device
+        if self.reduce == 'max':
+            batch, _, height, width = row_logits.shape
+            classes = self._class_of_row.to(device)[None, :, None, None].expand_as(row_logits)
+            return row_logits.new_full((batch, self.num_outputs, height, width), _NEVER) \
+                .scatter_reduce(1, classes, row_logits, 'amax')
         sums = sum_node_logits(row_logits, self._class_of_row.to(device), self.num_outputs)
         counts = self._counts.to(device)[:, None, None]
         return (sums / counts.clamp(min=1)).masked_fill(counts == 0, _NEVER)

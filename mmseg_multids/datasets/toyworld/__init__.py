@@ -3,8 +3,8 @@
 from .dataset import RenderToyWorld, ToyWorldDataset
 from .leaves import LEAVES
 from .render import render_scene
-from .truth import true_relations
+from .truth import true_links, true_relations
 from .views import VIEWS, class_relation, leaf_to_class, leaves_of_class
 
 __all__ = ['LEAVES', 'VIEWS', 'RenderToyWorld', 'ToyWorldDataset', 'class_relation',
-           'leaf_to_class', 'leaves_of_class', 'render_scene', 'true_relations']
+           'leaf_to_class', 'leaves_of_class', 'render_scene', 'true_links', 'true_relations']

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 from ...label_spaces import UnifiedLabelSpace
+from ...label_spaces.links import Link
 from .views import leaves_of_class
 
 
@@ -38,3 +40,16 @@ def true_relations(label_space: UnifiedLabelSpace,
                     if leaves[dataset][name] <= leaves[other][other_class]:
                         found.add((dataset, name, label_space.nodes[node]))
     return found
+
+
+def true_links(label_space: UnifiedLabelSpace, views: Mapping[str, str] | None = None) -> set[Link]:
+    """Return which classes of different datasets share a leaf.
+
+    Args:
+        label_space: Over datasets that are views.
+        views: View of each dataset. Default: the dataset's name.
+    """
+    leaves = {d: leaves_of_class((views or {}).get(d, d)) for d in label_space.datasets}
+    return {((a, i), (b, j)) for a, b in combinations(label_space.datasets, 2)
+            for i in label_space.space(a).classes for j in label_space.space(b).classes
+            if leaves[a][i] & leaves[b][j]}

@@ -16,6 +16,7 @@ from ...functional import hard_pixels, pixel_accuracy
 from ...label_spaces import UnifiedLabelSpace
 from ...registry import MODELS
 from ..context import UNIFIED, DatasetContext, DatasetGroup
+from ..label_mapper import GNNLabelMapper, MapperPhase
 from ..losses import PixelLoss
 from ..readout import MatchedReadOut, ReadOut
 from .embedder import build_pixel_embedder
@@ -86,6 +87,8 @@ class UniSegHead(BaseModule):
         self.classifier = MODELS.build(
             classifier, default_args={'num_nodes': label_space.num_nodes,
                                       'channels': self.head.channels})
+        if isinstance(self.classifier, GNNLabelMapper):
+            self.classifier.bind(label_space)
         losses = loss_decode if isinstance(loss_decode, (list, tuple)) else [loss_decode]
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
         self.sampler = None if sampler is None else build_pixel_sampler(sampler, context=self)
@@ -95,6 +98,11 @@ class UniSegHead(BaseModule):
                             f'a {type(self.sampler).__name__}; use losses of MMSegmentation')
         for loss in own:
             loss.bind(label_space)
+            if self.mapper is not None and (loss.uses_every_row() or any(
+                    loss.rows(dataset) is not None for dataset in label_space.datasets)):
+                raise ValueError(f'{type(loss).__name__} is a loss over the nodes, which '
+                                 'GNNLabelMapper learns; use PixelCrossEntropyLoss in the '
+                                 "datasets' own classes")
 
         self.sync_normalizer = sync_normalizer
         wrong = [loss.loss_name for loss in self.loss_decode
@@ -118,13 +126,26 @@ class UniSegHead(BaseModule):
         # Not among the modules: copies of a model have none, and need not be like it.
         self._matched: dict[str, MatchedReadOut] = {}
 
+    @property
+    def mapper(self) -> GNNLabelMapper | None:
+        """The classifier where it learns the label space."""
+        return self.classifier if isinstance(self.classifier, GNNLabelMapper) else None
+
     def num_outputs(self, target: str | None) -> int:
         """Return the number of channels that :meth:`predict` gives for a target."""
-        return self.readout(target).num_outputs
+        readout = self.readout(target)
+        if self.mapper is not None and isinstance(readout, ReadOut):
+            return self.mapper.num_outputs(readout.target)
+        return readout.num_outputs
 
-    def add_readout(self, target: str, class_of_node: np.ndarray, num_classes: int) -> None:
+    def add_readout(self, target: str, class_of_node: np.ndarray, num_classes: int,
+                    reduce: str = 'mean') -> None:
         """Make :meth:`predict` know an unseen dataset; see :class:`MatchedReadOut`."""
-        self._matched[target] = MatchedReadOut(class_of_node, num_classes)
+        self._matched[target] = MatchedReadOut(class_of_node, num_classes, reduce)
+
+    def remove_readout(self, target: str) -> None:
+        """Take back :meth:`add_readout`."""
+        del self._matched[target]
 
     def readout(self, target: str | None) -> ReadOut | MatchedReadOut:
         """Return how a target is read out of the nodes; ``None`` is all nodes."""
@@ -138,6 +159,8 @@ class UniSegHead(BaseModule):
 
     def dataset_rows(self, datasets: Sequence[str]) -> dict[str, Tensor]:
         """Return which rows of the classifier the datasets' losses use: name -> bool [N]."""
+        if self.mapper is not None and self.mapper.current_phase != MapperPhase.HEADS:
+            return {}  # every dataset uses all nodes
         used = torch.zeros(self.label_space.num_nodes, dtype=torch.bool)
         own = [loss for loss in self.loss_decode if isinstance(loss, PixelLoss)]
         used |= any(loss.uses_every_row() for loss in own)
@@ -154,6 +177,8 @@ class UniSegHead(BaseModule):
     def classify(self, embedding: Tensor, target: str | None) -> Tensor:
         """Read a target's logits, [B, K, H, W], out of pixel embeddings, [B, D, H, W]."""
         readout = self.readout(target)
+        if self.mapper is not None and isinstance(readout, ReadOut):
+            return self.mapper.classify(embedding, readout.target)
         return readout(self.classifier(embedding, readout.rows))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -174,11 +199,19 @@ class UniSegHead(BaseModule):
         """
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
+        if self.mapper is None:
+            return self._losses(embedding, labels, 1.0)
+        with self.mapper.at_hand():
+            return {**self._losses(embedding, labels, self.mapper.dataset_loss_weight),
+                    **self.mapper.losses()}
+
+    def _losses(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
+        """Losses of each dataset: embedding [B, D, h, w], labels [B, 1, H, W]."""
         losses = {}
         shares = self._shares_of_labels(labels)
         for group in self.context.groups:
             share = group.size / len(labels) if self.dataset_reduction == 'mean' else 1.0
-            weight = self.dataset_weights.get(group.dataset, 1.0) * share
+            weight = self.dataset_weights.get(group.dataset, 1.0) * share * factor
             if shares is not None:
                 weight = weight * shares[self.context.datasets.index(group.dataset)]
             group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,

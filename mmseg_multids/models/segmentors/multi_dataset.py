@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...datasets.metainfo import check_dataset_name, label_spaces_from_cfg
 from ...label_spaces import (
     LabelSpace,
+    NodeMapping,
     UnifiedLabelSpace,
     build_label_space,
     match_nodes,
@@ -25,6 +26,7 @@ from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
+from ..readout import REDUCTIONS
 from .checkpoint import (
     SPACE_KEY,
     check_network,
@@ -63,7 +65,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
             ``unseen`` says how datasets that the model was not trained on are read:
-            ``dict(aliases=..., source=...)``, see :meth:`read_unseen`. ``norm_fallback`` says which
+            ``dict(aliases=..., source=..., mappings=..., reduce=...)``, see :meth:`read_unseen`.
+            ``norm_fallback`` says which
             statistics of dataset-specific batch norms normalise images of no known dataset:
             ``'nearest'`` (see :meth:`nearest_datasets`), ``'mean'`` or a dataset's name. Default:
             such images are refused. ``multi_label`` adds multi-label predictions, see
@@ -90,13 +93,13 @@ class MultiDatasetSegmentor(EncoderDecoder):
                  finetune_from: str | None = None,
                  **kwargs) -> None:
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
-        self.label_space: UnifiedLabelSpace = build_label_space(
+        self.given_label_space: UnifiedLabelSpace = build_label_space(
             dict(label_space or {'type': 'disjoint'}), label_spaces_from_cfg(datasets))
-        self.context = DatasetContext(self.label_space.datasets)
+        self.context = DatasetContext(self.given_label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
         self._partial_load = False
-        self.register_buffer(SPACE_KEY, space_to_bytes(self.label_space))
+        self.register_buffer(SPACE_KEY, space_to_bytes(self.given_label_space))
         if dataset_norm is not None:
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
@@ -113,7 +116,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     # ---------------------------------------------------------------- building
 
     def _build_head(self, cfg: dict, where: str) -> UniSegHead:
-        head = MODELS.build(cfg, default_args={'label_space': self.label_space,
+        head = MODELS.build(cfg, default_args={'label_space': self.given_label_space,
                                                'context': self.context}
                             if cfg.get('type') in ('UniSegHead', UniSegHead) else None)
         if not isinstance(head, UniSegHead):
@@ -161,6 +164,14 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     f'the dataset-specific batch norm {name} has become a {type(layer).__name__}, '
                     'which knows no datasets. Remove sync_bn from the config; for statistics over '
                     "all processes use dict(type='DSBN', sync=True)")
+
+    @property
+    def label_space(self) -> UnifiedLabelSpace:
+        """The nodes that are predicted; those of a :class:`GNNLabelMapper` once it has some."""
+        head = self._modules.get('decode_head')
+        mapper = None if head is None else head.mapper
+        learned = None if mapper is None else mapper.learned_space()
+        return self.given_label_space if learned is None else learned
 
     @property
     def out_channels(self) -> int:
@@ -226,7 +237,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         """
         if data_samples is None:
             target = (self.test_cfg or {}).get('label_space') or UNIFIED
-            with self.context.batch(None, target, self._fallback(inputs)):
+            with self.context.batch(None, target, self.norm_of_unknown(inputs)):
                 return super().predict(inputs)
         results: list = [None] * len(data_samples)
         multi_label = (self.test_cfg or {}).get('multi_label')
@@ -237,7 +248,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
             if dataset in self.label_space.datasets:
                 names = [dataset] * len(positions)
             else:
-                norm = self._fallback(group_inputs)
+                norm = self.norm_of_unknown(group_inputs)
             others = multi_label is not None and target != UNIFIED
             with self.context.batch(names, UNIFIED if others else target, norm):
                 for i, result in zip(positions, super().predict(group_inputs, samples)):
@@ -257,7 +268,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
         (UniSeg, section 4.1). ``test_cfg=dict(unseen=dict(aliases=..., source=...))`` gives the
         aliases (default: those of ``label_space``) and the dataset whose classes alone are taken,
         such as one head of a multi-head model (default: all; classes with several nodes have
-        their mean logit).
+        their mean logit, with ``reduce='max'`` the largest). ``mappings`` names files of
+        ``tools/search_mapping.py`` by dataset, which take the place of names.
 
         Args:
             unseen: Its name and classes.
@@ -271,20 +283,33 @@ class MultiDatasetSegmentor(EncoderDecoder):
         check_dataset_name(unseen.name)
         if unseen.name in self.label_space.datasets:
             raise ValueError(f'the model predicts {unseen.name!r} already')
-        aliases, source = self._unseen_options()
+        aliases, source, mappings, reduce = self._unseen_options()
         if isinstance(aliases, (str, os.PathLike)):
             aliases = read_alias_file(aliases).groups
-        class_of_node = match_nodes(self.label_space, unseen, aliases, source)
+        if unseen.name in mappings:
+            # A node that stands for a class wins or does not: as the mapping was searched.
+            reduce = 'max'
+            class_of_node = NodeMapping.from_json(mappings[unseen.name]).of(
+                self.label_space, unseen)
+        else:
+            class_of_node = match_nodes(self.label_space, unseen, aliases, source)
         if (self.test_cfg.get('unseen') or {}).get('aliases') is not None:
             idle = unused_aliases(aliases, self.label_space, unseen)
             if idle:
                 print_log(f'aliases of {unseen.name} without effect: {"; ".join(idle)}. A group '
                           'needs a class of the model and one of the dataset', logger='current',
                           level=logging.WARNING)
-        self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes)
+        self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes, reduce)
         self.unseen[unseen.name] = unseen
         self._unseen_nodes[unseen.name] = class_of_node
         return class_of_node
+
+    def forget_unseen(self) -> None:
+        """Forget what :meth:`read_unseen` found; the nodes have changed."""
+        for name in self.unseen:
+            self.decode_head.remove_readout(name)
+        self.unseen.clear()
+        self._unseen_nodes.clear()
 
     def space_of(self, dataset: str) -> LabelSpace:
         """Return the classes of a dataset, trained on or :meth:`read_unseen`."""
@@ -304,18 +329,23 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self._unseen_options()
 
     def _unseen_options(self) -> tuple:
-        """Return the aliases and the source dataset that ``test_cfg.unseen`` gives."""
-        options = {'aliases': None, 'source': None, **((self.test_cfg or {}).get('unseen') or {})}
-        unknown = sorted(set(options) - {'aliases', 'source'})
+        """Return aliases, source dataset, mappings and reduction that ``test_cfg.unseen`` gives."""
+        options = {'aliases': None, 'source': None, 'mappings': {}, 'reduce': 'mean',
+                   **((self.test_cfg or {}).get('unseen') or {})}
+        unknown = sorted(set(options) - {'aliases', 'source', 'mappings', 'reduce'})
         if unknown:
-            raise ValueError(f'test_cfg.unseen has no key {unknown[0]!r}; allowed: aliases, source')
+            raise ValueError(f'test_cfg.unseen has no key {unknown[0]!r}; allowed: '
+                             'aliases, source, mappings, reduce')
+        if options['reduce'] not in REDUCTIONS:
+            raise ValueError(f'test_cfg.unseen.reduce={options["reduce"]!r}: allowed are '
+                             f'{", ".join(REDUCTIONS)}')
         if options['source'] not in (None, *self.label_space.datasets):
             raise ValueError(f'test_cfg.unseen.source={options["source"]!r}: the model has '
                              f'{", ".join(self.label_space.datasets)}')
         aliases = self._aliases if options['aliases'] is None else options['aliases']
-        return aliases, options['source']
+        return aliases, options['source'], options['mappings'] or {}, options['reduce']
 
-    def _fallback(self, inputs: Tensor) -> list[str] | None:
+    def norm_of_unknown(self, inputs: Tensor) -> list[str] | None:
         """Whose statistics normalise each image of no known dataset; None for the layers' error."""
         choice = self._check_fallback()
         if choice is None or not dsbn_layers(self):
@@ -402,7 +432,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                                             for s in data_samples):
             names = [_dataset_of(sample) for sample in data_samples]
         target = names[0] if names and len(set(names)) == 1 else UNIFIED
-        norm = None if names else self._fallback(inputs)
+        norm = None if names else self.norm_of_unknown(inputs)
         with self.context.batch(names, target, norm):
             outputs = super()._forward(inputs, data_samples)
             self.context.remember(outputs)
@@ -419,8 +449,14 @@ class MultiDatasetSegmentor(EncoderDecoder):
                       'trained for this one', logger='current', level=30)
         else:
             trained = space_from_bytes(stored)
-            differences = trained.differences(self.label_space)
-            order = self.label_space.order_in(trained) if differences else None
+            differences = trained.differences(self.given_label_space)
+            order = self.given_label_space.order_in(trained) if differences else None
+            if order is not None and self.decode_head.mapper is not None:
+                raise ValueError(
+                    'the checkpoint has its datasets in the order '
+                    f'{", ".join(trained.datasets)}, the config has '
+                    f'{", ".join(self.context.datasets)}: '
+                    'what was learned of labels is in that order; use it')
             if order is not None:
                 reorder_nodes(self, state_dict, prefix, order)
                 self.reordered_datasets = trained.datasets

@@ -1,0 +1,202 @@
+"""AutoUniSeg's claim on small data: learned against given label spaces; prints Markdown.
+
+Every row is trained with several seeds on all datasets of a set, as long as the whole method, and
+tested on seen and unseen ones. Unseen datasets are read by a mapping that is searched on their
+training images. Finished runs are kept in ``--out`` and not repeated, so an interrupted call goes
+on.
+
+    python benchmarks/autouniseg_results.py --set toyworld4 --out work_dirs/autouniseg_results
+    python benchmarks/autouniseg_results.py --set realbench4 --out work_dirs/autouniseg_results
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from uniseg_results import cell
+
+from mmseg_multids.apis.cross_eval import cross_evaluate, images_to_test
+from mmseg_multids.datasets.toyworld import true_links
+from mmseg_multids.files import replacing
+from mmseg_multids.label_spaces import UnifiedLabelSpace
+from mmseg_multids.label_spaces.links import links_of, score_links
+from mmseg_multids.models import UNIFIED
+
+ROOT = Path(__file__).parent.parent
+SETS = ('toyworld4', 'realbench4')
+LINEAR = {'classifier': {'_delete_': True, 'type': 'LinearNodeClassifier'}}
+
+#: What each row changes in the config of the whole method.
+ROWS = {
+    'multi-head': {'model': {'decode_head': LINEAR}, 'custom_hooks': []},
+    'direct concatenation': {
+        'model': {'decode_head': {**LINEAR, 'loss_decode': {'space': 'unified'}}},
+        'custom_hooks': []},
+    'by name': {'model': {'decode_head': LINEAR, 'label_space': {
+        '_delete_': True, 'type': 'by_name'}}, 'custom_hooks': []},
+    'text clusters': {'model': {'decode_head': LINEAR, 'label_space': {
+        '_delete_': True, 'type': 'by_text', 'similarity': 0.6}}, 'custom_hooks': []},
+    'initial adjacency, no graph': {},
+    'AutoUniSeg, no descriptions': {
+        'model': {'decode_head': {'classifier': {'text': {'descriptions': False}}}}},
+    'AutoUniSeg': {},
+}
+
+
+def _config(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> Config:
+    cfg = Config.fromfile(ROOT / 'configs' / 'autouniseg' / f'autouniseg_{which}.py')
+    hook = cfg.custom_hooks[0]
+    cfg.merge_from_dict(ROWS[row])
+    if row.startswith('initial'):
+        heads, rest = hook.phases[0], hook.phases[1:]
+        hook.phases = [heads, {**rest[-1], 'iters': sum(phase.iters for phase in rest)}]
+        cfg.custom_hooks = [hook]
+    entries = [*cfg.model.datasets, *cfg.train_dataloader.dataset.datasets,
+               *cfg.val_dataloader.dataset.datasets, *cfg.test_dataloader.dataset.datasets]
+    if which.startswith('toyworld'):
+        for entry in entries:
+            entry['image_size'] = (args.size, args.size)
+            entry['splits']['val']['size'] = 60
+    else:
+        cfg.train_dataloader.sampler['crop_size'] = (args.size, args.size)
+    workers = 1 if torch.cuda.is_available() else 0
+    cfg.merge_from_dict({
+        'work_dir': str(folder), 'experiment_name': f'{which}_{row}_{seed}'.replace(' ', '_'),
+        'log_level': 'WARNING', 'randomness.seed': seed,
+        'train_cfg.val_interval': 10 ** 9, 'train_dataloader.num_workers': workers,
+        'train_dataloader.persistent_workers': workers > 0, 'test_dataloader.num_workers': 0,
+        'val_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9,
+        'default_hooks.checkpoint.save_last': False})
+    return cfg
+
+
+def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> None:
+    """Train and test one run."""
+    cfg = _config(which, row, seed, folder, args)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    model = runner.model
+    disjoint = row in ('multi-head',)
+    targets = list(model.label_space.datasets) + ([] if disjoint else [UNIFIED])
+    rows = cross_evaluate(model, images_to_test(cfg, 'train'), images_to_test(cfg, 'val'), targets,
+                          search_images=100)
+    space = model.label_space
+    result = {'miou': {r.label: {k: None if np.isnan(v) else v for k, v in r.miou.items()}
+                       for r in rows},
+              'nodes': space.num_nodes, 'links': {}}
+    spaces = {'final': space}
+    for file in sorted((folder / 'label_spaces').glob('*.json')):
+        spaces[file.stem] = UnifiedLabelSpace.from_json(file)
+    if which.startswith('toyworld'):
+        true = true_links(space)
+        result['links'] = {name: score_links(links_of(s), true)._asdict()
+                           for name, s in spaces.items()}
+    with replacing(folder / 'scores.json') as file:
+        file.write_text(json.dumps(result))
+
+
+def launch(which: str, row: str, seed: int, args: argparse.Namespace) -> None:
+    """Train in a process of its own, on one thread, unless it was done before."""
+    folder = folder_of(which, row, seed, args.out)
+    if (folder / 'scores.json').is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1',
+                   'PYTHONPATH': str(ROOT)}
+    with open(folder / 'log.txt', 'w') as log:
+        subprocess.run([sys.executable, __file__, '--one', json.dumps([which, row, seed]), '--out',
+                        str(args.out), '--size', str(args.size)],
+                       stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
+
+
+def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
+    """Where a run's results lie."""
+    return out / which / row.replace(' ', '_').replace(',', '') / f'seed{seed}'
+
+
+def report(which: str, seeds: Sequence[int], out: Path) -> str:
+    """Return the tables of a set."""
+    found = {row: [json.loads((folder_of(which, row, seed, out) / 'scores.json').read_text())
+                   for seed in seeds] for row in ROWS}
+    datasets = list(next(iter(found['AutoUniSeg']))['miou'][UNIFIED])
+    seen = [d for d in datasets if d in found['AutoUniSeg'][0]['miou']]
+    blocks = [f'#### mIoU on {kind} datasets\n\n' + _table(found, names) for kind, names in
+              (('seen', seen), ('unseen', [d for d in datasets if d not in seen])) if names]
+    if which.startswith('toyworld'):
+        blocks.append('#### Links between classes of different datasets\n\n' + _links(found))
+    return '\n\n'.join(blocks)
+
+
+def _table(found: dict, names: Sequence[str]) -> str:
+    lines = ['| | nodes | ' + ' | '.join(names) + ' | mean |', '|---' * (len(names) + 3) + '|']
+    for row, results in found.items():
+        columns = [[100 * _value(r, name) for r in results] for name in names]
+        columns.append(np.mean(columns, axis=0))
+        nodes = cell([r['nodes'] for r in results])
+        lines.append(f'| {row} | {nodes} | ' + ' | '.join(map(cell, columns)) + ' |')
+    return '\n'.join(lines)
+
+
+def _value(result: dict, name: str) -> float:
+    """A dataset's own classes; of an unseen one all nodes, or the best head of several."""
+    if name in result['miou']:
+        return result['miou'][name][name]
+    if UNIFIED in result['miou']:
+        return result['miou'][UNIFIED][name]
+    return max(row[name] or 0.0 for row in result['miou'].values())
+
+
+def _links(found: dict) -> str:
+    lines = ['| | found | true | precision | recall | F1 | F1 before pruning |', '|---' * 7 + '|']
+    for row, results in found.items():
+        if row in ('multi-head', 'direct concatenation'):
+            continue
+        final = [r['links']['final'] for r in results]
+        before = [next((v for k, v in r['links'].items() if k.endswith('_final')), None)
+                  for r in results]
+        unpruned = cell([b['f1'] for b in before]) if all(before) else '-'
+        lines.append(
+            f'| {row} | {np.mean([f["found"] for f in final]):.0f} | {final[0]["true"]} | '
+            + ' | '.join(f'{np.mean([f[k] for f in final]):.2f} ± '
+                         f'{np.std([f[k] for f in final], ddof=min(1, len(final) - 1)):.2f}'
+                         for k in ('precision', 'recall', 'f1')) + f' | {unpruned} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Train what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--set', choices=SETS)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/autouniseg_results'))
+    parser.add_argument('--size', type=int, default=96, help='side of images or crops')
+    parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
+    parser.add_argument('--one', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.out = args.out.resolve()
+    if args.one:
+        which, row, seed = json.loads(args.one)
+        one(which, row, seed, folder_of(which, row, seed, args.out), args)
+        return
+    if args.set is None:
+        parser.error('--set is needed')
+    runs = [(args.set, row, seed) for row in ROWS for seed in args.seeds]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for i, _ in enumerate(pool.map(lambda run: launch(*run, args), runs), 1):
+            print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)
+    print(report(args.set, args.seeds, args.out))
+
+
+if __name__ == '__main__':
+    main()
