@@ -19,6 +19,9 @@ PHASES = [{'kind': 'heads', 'iters': 2}, {'kind': 'graph', 'iters': 2},
 
 def learning(tmp_path, phases=PHASES, **changes):
     cfg = staged(tmp_path, sum(p['iters'] for p in phases), **changes)
+    # Every iteration is saved: a narrow network keeps that small.
+    cfg.model.backbone.update(stem_channels=8, base_channels=8)
+    cfg.model.decode_head.head.in_channels = [8, 16, 32, 64]
     cfg.model.label_space = {'type': 'disjoint'}
     cfg.model.decode_head.classifier = {'type': 'GNNLabelMapper', 'hidden': 8,
                                         'text': {'encoder': {'type': 'hashing', 'dimensions': 16}}}
