@@ -56,7 +56,9 @@ ROWS = {
 
 def _config(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> Config:
     cfg = Config.fromfile(ROOT / 'configs' / 'autouniseg' / f'autouniseg_{which}.py')
-    hook = cfg.custom_hooks[0]
+    # No reports, which draw pictures.
+    hook = next(h for h in cfg.custom_hooks if h.type == 'TrainingPhases')
+    cfg.custom_hooks = [hook]
     cfg.merge_from_dict(ROWS[row])
     if row.startswith('initial'):
         heads, rest = hook.phases[0], hook.phases[1:]

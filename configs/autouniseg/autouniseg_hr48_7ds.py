@@ -28,6 +28,7 @@ optim_wrapper = dict(
         custom_keys={'classifier.graph.edge_weights': dict(lr_mult=20.0, decay_mult=0.0)}))
 # Appendix A: 100k of heads, three cycles of 20k + 20k, the last segmentation phase 100k long.
 custom_hooks = [
+    dict(type='SegmentationReportHook'),
     dict(
         type='TrainingPhases',
         cost='absolute',

@@ -2,6 +2,7 @@
 # here.
 _base_ = './autouniseg_hr48_7ds.py'
 custom_hooks = [
+    dict(type='SegmentationReportHook'),
     dict(
         type='TrainingPhases',
         cost='absolute',

@@ -1,0 +1,11 @@
+# The phases of AutoUniSeg (Algorithm 1) for small networks and small data.
+_base_ = './default_runtime.py'
+custom_hooks = [dict(type='SegmentationReportHook'), dict(type='TrainingPhases', phases=[
+    dict(kind='heads', iters=400),
+    dict(kind='graph', iters=100),
+    dict(kind='segmentation', iters=100),
+    dict(kind='graph', iters=100),
+    dict(kind='segmentation', iters=100),
+    dict(kind='graph', iters=100),
+    dict(kind='final', iters=300, prune_at=0.5),
+])]
