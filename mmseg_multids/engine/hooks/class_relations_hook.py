@@ -8,13 +8,13 @@ import torch
 from mmengine.dist import broadcast, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapperDict
 
 from ...apis.relations import check_similarity, gather_relations, training_images
 from ...datasets.randomness import mix
 from ...models import ClassRelationalBCELoss, StagedNodeClassifier
 from ...registry import HOOKS, MODELS
 from ...visualization.relations import draw_relations
+from ..runner_parts import optimizers_of, plain_model, share_buffers
 
 
 @HOOKS.register_module()
@@ -95,13 +95,13 @@ class ClassRelationsHook(Hook):
                 'ClassRelationsHook: the loaded weights have class relations already, so the first '
                 'stage would not be Null BCE. Start from weights of a first stage, or go on with '
                 'the relations: remove the hook')
-        check_similarity(_plain(runner.model), self.similarity)
+        check_similarity(plain_model(runner), self.similarity)
         training_images(runner.cfg)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Set the learning rate back, before the schedules of the second stage begin with it."""
         if self.restart and batch_idx == self.begin - 1:
-            for optimizer in _optimizers(runner):
+            for optimizer in optimizers_of(runner):
                 for group in optimizer.param_groups:
                     group['lr'] = group.get('initial_lr', group['lr'])
 
@@ -109,9 +109,8 @@ class ClassRelationsHook(Hook):
         """Gather and set."""
         if batch_idx != self.begin:
             return
-        model = _plain(runner.model)
-        for value in model.buffers():  # each process has running statistics of its own
-            broadcast(value)
+        model = plain_model(runner)
+        share_buffers(model)
         relations = gather_relations(
             model, training_images(runner.cfg), self.similarity, self.tau, self.max_images,
             {'run': runner.experiment_name, 'iteration': str(self.begin)})
@@ -135,7 +134,7 @@ class ClassRelationsHook(Hook):
 
 def _restart(runner, iteration: int) -> None:
     """Give the model new weights, the same on all processes, and the optimiser no past."""
-    model = _plain(runner.model)
+    model = plain_model(runner)
     with torch.random.fork_rng(devices=[]):  # the new model is built on the CPU
         # The loop's seed is the checkpoint's after resuming.
         seed = getattr(runner.train_loop, '_seed', runner.seed) or 0
@@ -146,19 +145,9 @@ def _restart(runner, iteration: int) -> None:
     for value in state.values():
         broadcast(value)
     model.load_state_dict(state)
-    for optimizer in _optimizers(runner):
+    for optimizer in optimizers_of(runner):
         optimizer.state.clear()
         optimizer.zero_grad()  # of batches that were accumulated before
     merger = getattr(runner.train_loop, '_merger', None)
     if merger is not None:
         merger.restart()
-
-
-def _optimizers(runner) -> list[torch.optim.Optimizer]:
-    wrapper = runner.optim_wrapper
-    parts = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper,)
-    return [part.optimizer for part in parts]
-
-
-def _plain(model):
-    return getattr(model, 'module', model)

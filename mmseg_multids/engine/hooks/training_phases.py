@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from mmengine.dist import broadcast, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapperDict
 from torch import nn
 
 from ...apis.cross_heads import gather_confusions, node_usage
@@ -23,6 +22,7 @@ from ...label_spaces.merging import COSTS, best_merges, merge_costs, unify_by_me
 from ...models import GNNLabelMapper, MapperPhase
 from ...models.label_mapper import on_rank_0
 from ...registry import HOOKS
+from ..runner_parts import optimizers_of, plain_model, share_buffers
 
 _KINDS = {phase.name.lower(): phase for phase in MapperPhase}
 
@@ -122,7 +122,7 @@ class TrainingPhases(Hook):
 
     def before_train(self, runner) -> None:
         """Check the phases against the run; on resuming go on in the phase at hand."""
-        mapper, model = self._mapper(runner), _plain(runner.model)
+        mapper, model = self._mapper(runner), plain_model(runner)
         if self.starts[-1] != runner.max_iters:
             raise ValueError(
                 f'TrainingPhases: the phases have {self.starts[-1]} iterations '
@@ -181,7 +181,7 @@ class TrainingPhases(Hook):
         mapper.phases_key.fill_(self._key())
 
     def _mapper(self, runner) -> GNNLabelMapper:
-        mapper = getattr(getattr(_plain(runner.model), 'decode_head', None), 'mapper', None)
+        mapper = getattr(getattr(plain_model(runner), 'decode_head', None), 'mapper', None)
         if mapper is None:
             raise ValueError("TrainingPhases needs model.decode_head.classifier=dict(type="
                              "'GNNLabelMapper')")
@@ -191,7 +191,7 @@ class TrainingPhases(Hook):
         phase, mapper = self.phases[index], self._mapper(runner)
         kind = _KINDS[phase.kind]
         # Each process has running statistics of its own; what stands still must be the same.
-        _share_buffers(_plain(runner.model))
+        share_buffers(plain_model(runner))
         if kind != MapperPhase.HEADS and (mapper.current_phase == MapperPhase.HEADS or (
                 index == 0 and self.label_space is not None)):
             mapper.merge(self._merged(runner))
@@ -200,7 +200,7 @@ class TrainingPhases(Hook):
         mapper.phase.fill_(int(kind))
         mapper.begun.fill_(index + 1)
         before = self.phases[index - 1].lr_mult if index else 1.0
-        for optimizer in _optimizers(runner):
+        for optimizer in optimizers_of(runner):
             # What stands still from now on must not move by gradients of before.
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
@@ -211,7 +211,7 @@ class TrainingPhases(Hook):
     def _merged(self, runner) -> UnifiedLabelSpace:
         if self.label_space is not None:
             return UnifiedLabelSpace.from_json(self.label_space)
-        model = _plain(runner.model)
+        model = plain_model(runner)
         confusions = gather_confusions(model, training_images(runner.cfg),
                                        max_images=self.merge_images)
         spaces = list(model.label_space.spaces.values())
@@ -225,14 +225,14 @@ class TrainingPhases(Hook):
         mapper = self._mapper(runner)
         if bool(mapper.pruned):
             return
-        model = _plain(runner.model)
-        _share_buffers(model)
+        model = plain_model(runner)
+        share_buffers(model)
         mapper.prune(node_usage(model, training_images(runner.cfg), self.prune_images),
                      self.min_share)
         self._report(runner, 'pruned')
 
     def _report(self, runner, name: str) -> None:
-        model = _plain(runner.model)
+        model = plain_model(runner)
         model.forget_unseen()
         space = self._mapper(runner).learned_space()
         print_log(f'Phase {name}' + ('' if space is None else f': {space.num_nodes} nodes for '
@@ -244,7 +244,7 @@ class TrainingPhases(Hook):
     def _frozen(self, runner, index: int) -> list[nn.Module]:
         """Return the topmost parts that stand still in a phase."""
         if self._still[0] != index:
-            model, phase = _plain(runner.model), self.phases[index]
+            model, phase = plain_model(runner), self.phases[index]
             still = [model.get_submodule(name) for name in phase.frozen]
             if phase.kind == 'graph':
                 still += _without(model, self._mapper(runner))
@@ -253,7 +253,7 @@ class TrainingPhases(Hook):
 
     def _train_only(self, runner, phase: Phase) -> None:
         """Let gradients go to what the phase trains, and to nothing else."""
-        model, mapper = _plain(runner.model), self._mapper(runner)
+        model, mapper = plain_model(runner), self._mapper(runner)
         kind = _KINDS[phase.kind]
         mapper.set_weights(phase.ce_weight, phase.orthogonality_weight)
         own = {id(p) for p in mapper.parameters()}
@@ -313,18 +313,3 @@ def _without(module: nn.Module, part: nn.Module) -> list[nn.Module]:
             continue
         found += _without(child, part) if any(m is part for m in child.modules()) else [child]
     return found
-
-
-def _share_buffers(model: nn.Module) -> None:
-    for value in model.buffers():  # each process has running statistics of its own
-        broadcast(value)
-
-
-def _optimizers(runner) -> list:
-    wrapper = runner.optim_wrapper
-    parts = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper,)
-    return [part.optimizer for part in parts]
-
-
-def _plain(model):
-    return getattr(model, 'module', model)

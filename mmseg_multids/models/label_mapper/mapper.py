@@ -357,7 +357,7 @@ class GNNLabelMapper(BaseModule):
         nodes = self.nodes
         features, links = self.graph(nodes)
         self.node_embedding[nodes] = features.to(self.node_embedding.dtype)
-        scores = self.graph.adjacency(nodes).double().cpu().numpy()  # [N, C]
+        scores = links.double().cpu().numpy()  # [N, C]
         found = on_rank_0(lambda: [
             solve_mapping(scores[:, columns].T, self.marginal[columns].cpu().numpy(),
                           **self.transport) for columns in self._columns.values()])
@@ -384,8 +384,7 @@ class GNNLabelMapper(BaseModule):
             classes = self.class_of_node[s, nodes].cpu().numpy()
             kept = kept_links(classes, np.asarray(usage[space.name]), space.num_classes, min_share)
             self.class_of_node[s, nodes] = torch.from_numpy(kept).to(nodes)
-        for state in (self.class_of_node,):
-            broadcast(state)
+        broadcast(self.class_of_node)
         self.active &= (self.class_of_node >= 0).any(dim=0)
         self.pruned.fill_(True)
         gone = before - int((self.class_of_node >= 0).sum())
