@@ -15,7 +15,8 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner, load_checkpoint
 
-from mmseg_multids.apis.relations import SIMILARITIES, gather_relations, training_images
+from mmseg_multids.apis.relations import SIMILARITIES, gather_relations
+from mmseg_multids.apis.whole_images import training_images
 from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.label_spaces import ClassRelations
 from mmseg_multids.visualization.relations import draw_relations

@@ -30,8 +30,8 @@ from mmseg_multids.apis.relations import (
     SIMILARITIES,
     gather_head_relations,
     gather_relations,
-    training_images,
 )
+from mmseg_multids.apis.whole_images import training_images
 from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.datasets.toyworld import true_relations
 from mmseg_multids.evaluation import DatasetScores

@@ -14,9 +14,9 @@ from mmseg_multids.apis.relations import (
     SIMILARITIES,
     gather_head_relations,
     gather_relations,
-    training_images,
 )
 from mmseg_multids.apis.trained import load_trained, read_config
+from mmseg_multids.apis.whole_images import loading_workers, training_images
 from mmseg_multids.datasets import label_spaces_from_cfg
 from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import ClassRelations, build_label_space
@@ -56,16 +56,17 @@ def main(argv: list[str] | None = None) -> None:
             check_figure_name(args.picture)
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
         images = training_images(trained.cfg)
+        workers = loading_workers(trained.cfg)
         about = {'checkpoint': Path(args.checkpoint).name}
         if args.target is not None:
             target = read_config(args.target).model
             space = build_label_space(target.get('label_space'),
                                       label_spaces_from_cfg(target.datasets))
             relations = gather_head_relations(trained.model, images, space, args.tau,
-                                              args.max_images, about)
+                                              args.max_images, about, workers)
         else:
             relations = gather_relations(trained.model, images, args.similarity, args.tau,
-                                         args.max_images, about)
+                                         args.max_images, about, workers)
     except (FileNotFoundError, TypeError, ValueError) as error:
         sys.exit(f'class_relations: {error}')
     out = args.out or Path(args.checkpoint).parent / 'class_relations.json'

@@ -17,6 +17,7 @@ from mmseg_multids.apis.cross_eval import (
     images_to_test,
 )
 from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.apis.whole_images import loading_workers
 from mmseg_multids.evaluation.iou import without_nan
 from mmseg_multids.files import replacing
 
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
             found = cross_evaluate(
                 model, images_to_test(trained.cfg, args.search_split),
                 images_to_test(trained.cfg, args.split), args.targets, args.match, args.max_images,
-                args.search_images)
+                args.search_images, loading_workers(trained.cfg))
             if len(args.runs) > 1:
                 found = [row._replace(label=f'{Path(config).stem}: {row.label}') for row in found]
             rows += found

@@ -10,8 +10,8 @@ import torch
 from mmengine.config import DictAction
 
 from mmseg_multids.apis.label_usage import gather_usage
-from mmseg_multids.apis.relations import training_images
 from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.apis.whole_images import loading_workers, training_images
 from mmseg_multids.label_spaces import UnifiedLabelSpace
 from mmseg_multids.visualization.label_report import write_label_report
 
@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> None:
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
         before = UnifiedLabelSpace.from_json(args.before) if args.before else None
         model = trained.model.cuda() if torch.cuda.is_available() else trained.model
-        usage = gather_usage(model, training_images(trained.cfg), args.max_images)
+        usage = gather_usage(model, training_images(trained.cfg), args.max_images,
+                             num_workers=loading_workers(trained.cfg))
     except (FileNotFoundError, TypeError, ValueError) as error:
         sys.exit(f'label_report: {error}')
     out = Path(args.out or Path(args.checkpoint).parent / 'label_space.html')

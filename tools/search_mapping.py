@@ -11,6 +11,7 @@ from mmengine.config import DictAction
 
 from mmseg_multids.apis.cross_eval import images_to_test, searched_mapping
 from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.apis.whole_images import loading_workers
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,7 +35,8 @@ def main(argv: list[str] | None = None) -> None:
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
         model = trained.model.cuda() if torch.cuda.is_available() else trained.model
         mapping = searched_mapping(model, images_to_test(
-            trained.cfg, args.split, args.dataset), args.dataset, args.max_images)
+            trained.cfg, args.split, args.dataset), args.dataset, args.max_images,
+            loading_workers(trained.cfg))
     except (FileNotFoundError, TypeError, ValueError) as error:
         sys.exit(f'search_mapping: {error}')
     out = Path(args.out or Path(args.checkpoint).parent / f'nodes_to_{args.dataset}.json')

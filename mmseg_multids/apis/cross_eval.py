@@ -55,7 +55,7 @@ def images_to_test(cfg: Config, split: str, only: str | None = None) -> MultiDat
 def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: MultiDataset,
                    targets: Sequence[str] | None = None, match: str = 'search',
                    max_images: int | None = None,
-                   search_images: int | None = None) -> list[Row]:
+                   search_images: int | None = None, num_workers: int = 0) -> list[Row]:
     """Evaluate each head of a model, or all of its nodes, on each dataset.
 
     A dataset's own head is compared as it is. Any other prediction stands for the class that
@@ -71,6 +71,7 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
         match: ``'search'`` or ``'name'``.
         max_images: Evaluate so many images of each dataset. Default: all.
         search_images: Search with so many images of each dataset. Default: all.
+        num_workers: Processes that load images.
 
     Raises:
         ValueError: Unknown ``match`` or target.
@@ -85,8 +86,9 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
     for target in targets:
         if target not in known:
             raise ValueError(f'unknown target {target!r}; known: {", ".join(known)}')
-    found = gather_confusions(model, search, targets, search_images) if match == 'search' else {}
-    counts = gather_confusions(model, test, targets, max_images)
+    found = gather_confusions(model, search, targets, search_images, num_workers=num_workers
+                              ) if match == 'search' else {}
+    counts = gather_confusions(model, test, targets, max_images, num_workers=num_workers)
     rows = []
     for target in targets:
         miou, mappings = {}, {}
@@ -107,7 +109,7 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
 
 
 def searched_mapping(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
-                     max_images: int | None = None) -> NodeMapping:
+                     max_images: int | None = None, num_workers: int = 0) -> NodeMapping:
     """Search what the nodes of a model stand for in a dataset (AutoUniSeg, section 4.1).
 
     Args:
@@ -115,13 +117,14 @@ def searched_mapping(model: MultiDatasetSegmentor, images: MultiDataset, dataset
         images: Images with labels of the dataset's training split.
         dataset: Its name.
         max_images: Use so many images. Default: all.
+        num_workers: Processes that load images.
 
     Raises:
         ValueError: The images are of other datasets; none is labelled.
     """
     if dataset not in images.names:
         raise ValueError(f'there are no images of {dataset!r}, only of {", ".join(images.names)}')
-    counts = gather_confusions(model, images, (UNIFIED,), max_images, (dataset,))
+    counts = gather_confusions(model, images, (UNIFIED,), max_images, (dataset,), num_workers)
     space = LabelSpace(dataset, images.metainfo['datasets'][dataset]['classes'])
     return NodeMapping.between(model.label_space, space,
                                search_mapping(counts[dataset][UNIFIED]))

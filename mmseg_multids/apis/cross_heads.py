@@ -7,30 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.dist import all_reduce
-from mmseg.models.utils import resize
 
 from ..datasets import MultiDataset
+from ..functional import add_confusions
 from ..models import UNIFIED, MultiDatasetSegmentor
-from .relations import images_of
+from .whole_images import check_max_images, embed, images_of
 
 
 @torch.no_grad()
 def gather_confusions(model: MultiDatasetSegmentor, images: MultiDataset,
                       targets: Sequence[str] | None = None,
                       max_images: int | None = None,
-                      datasets: Sequence[str] | None = None) -> dict[str, dict[str, np.ndarray]]:
+                      datasets: Sequence[str] | None = None,
+                      num_workers: int = 0) -> dict[str, dict[str, np.ndarray]]:
     """Count which labels meet which predictions, for every dataset and every target.
 
     Several processes share the images and add up their counts; all return the same.
 
     Args:
         model: The model.
-        images: Whole images with labels, such as :func:`.relations.training_images` returns. Of
+        images: Whole images with labels, such as :func:`.whole_images.training_images` returns. Of
             datasets that the model does not know only ``'unified'`` predictions mean something.
         targets: What to predict: datasets' names, ``'unified'`` for all nodes. Default: the model's
             datasets.
         max_images: Use so many images of each dataset, evenly spread.
         datasets: Use the images of these alone. Default: all.
+        num_workers: Processes that load images.
 
     Returns:
         ``counts[dataset][target]``: number of pixels with each label (rows) and prediction
@@ -39,8 +41,7 @@ def gather_confusions(model: MultiDatasetSegmentor, images: MultiDataset,
     Raises:
         ValueError: ``max_images`` below 1; an unknown target.
     """
-    if max_images is not None and max_images < 1:
-        raise ValueError(f'max_images={max_images}: at least 1 is needed')
+    check_max_images(max_images)
     head = model.decode_head
     targets = tuple(model.label_space.datasets if targets is None else targets)
     sizes = {target: head.num_outputs(target) for target in targets}
@@ -51,34 +52,28 @@ def gather_confusions(model: MultiDatasetSegmentor, images: MultiDataset,
     try:
         for dataset in images.names if datasets is None else datasets:
             classes = len(images.metainfo['datasets'][dataset]['classes'])
-            sums = {target: torch.zeros(classes * size, dtype=torch.int64, device=device)
+            sums = {target: torch.zeros(classes, size, dtype=torch.int64, device=device)
                     for target, size in sizes.items()}
-            for inputs, labels in images_of(model, images, dataset, max_images):
-                names = [dataset] * len(inputs) if dataset in model.label_space.datasets else None
-                norm = None if names else model.norm_of_unknown(inputs)
-                with model.context.batch(names, UNIFIED, norm):
-                    embedding = head.head(model.extract_feat(inputs))
-                labelled = labels != head.ignore_index
-                for target, size in sizes.items():
-                    logits = resize(head.classify(embedding, target), size=labels.shape[1:],
-                                    mode='bilinear', align_corners=head.align_corners)
-                    pairs = labels[labelled] * size + logits.argmax(dim=1)[labelled]
-                    sums[target] += torch.bincount(pairs, minlength=classes * size)
+            for image in images_of(model, images, dataset, max_images, num_workers):
+                embedding = embed(model, image)
+                for target in targets:
+                    add_confusions(sums[target], head.classify(embedding, target), image.labels,
+                                   head.ignore_index, head.align_corners)
             for found in sums.values():
                 all_reduce(found)
-            counts[dataset] = {target: found.cpu().numpy().reshape(classes, sizes[target])
-                               for target, found in sums.items()}
+            counts[dataset] = {target: found.cpu().numpy() for target, found in sums.items()}
     finally:
         model.train(was_training)
     return counts
 
 
 def node_usage(model: MultiDatasetSegmentor, images: MultiDataset,
-               max_images: int | None = None) -> dict[str, np.ndarray]:
+               max_images: int | None = None, num_workers: int = 0) -> dict[str, np.ndarray]:
     """Count on how many labelled pixels of each dataset each node wins.
 
     Returns:
         ``usage[dataset]``. Shape [N], int64.
     """
-    counts = gather_confusions(model, images, (UNIFIED,), max_images)
+    counts = gather_confusions(model, images, (UNIFIED,), max_images,
+                               num_workers=num_workers)
     return {dataset: found[UNIFIED].sum(axis=0) for dataset, found in counts.items()}

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dataset import pseudo_collate
 from mmseg.models.utils import resize
 
 from ..datasets import MultiDataset
 from ..models import UNIFIED, MultiDatasetSegmentor
+from .whole_images import check_max_images, embed, images_of
 
 
 class Example(NamedTuple):
@@ -38,7 +38,7 @@ class LabelUsage(NamedTuple):
 
 @torch.no_grad()
 def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images: int | None = None,
-                 examples: int = 4, size: int = 96) -> LabelUsage:
+                 examples: int = 4, size: int = 96, num_workers: int = 0) -> LabelUsage:
     """Predict all nodes on images, count, and cut out examples.
 
     Args:
@@ -47,34 +47,25 @@ def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images:
         max_images: Use so many images of each dataset. Default: all.
         examples: Examples for each node.
         size: Side of the examples in pixels.
+        num_workers: Processes that load images.
 
     Raises:
         ValueError: ``max_images`` below 1.
     """
-    if max_images is not None and max_images < 1:
-        raise ValueError(f'max_images={max_images}: at least 1 is needed')
+    check_max_images(max_images)
     head, count = model.decode_head, model.label_space.num_nodes
     pixels, labelled = {}, {}
     found: list[dict[str, list[Example]]] = [{} for _ in range(count)]
-    start = 0
     for dataset in images.names:
-        total = images.sizes[dataset]
-        used = total if max_images is None else min(total, max_images)
         pixels[dataset] = np.zeros(count, dtype=np.int64)
         labelled[dataset] = np.zeros(len(images.metainfo['datasets'][dataset]['classes']),
                                      dtype=np.int64)
-        for i in range(used):
-            data = pseudo_collate([images[start + i * total // used]])
-            image = data['inputs'][0].permute(1, 2, 0).numpy()[..., ::-1]  # OpenCV's order to RGB
-            data = model.data_preprocessor(data, True)
-            names = [dataset] if dataset in model.label_space.datasets else None
-            with model.context.batch(names, UNIFIED,
-                                     None if names else model.norm_of_unknown(data['inputs'])):
-                embedding = head.head(model.extract_feat(data['inputs']))
-            logits = resize(head.classify(embedding, UNIFIED), size=data['inputs'].shape[2:],
+        for one in images_of(model, images, dataset, max_images, num_workers):
+            image = one.loaded.permute(1, 2, 0).numpy()[..., ::-1]  # OpenCV's order to RGB
+            logits = resize(head.classify(embed(model, one), UNIFIED), size=one.inputs.shape[2:],
                             mode='bilinear', align_corners=head.align_corners)
             winner = logits.argmax(1)[0].cpu().numpy()[:image.shape[0], :image.shape[1]]
-            labels = data['data_samples'][0].gt_sem_seg.data.cpu().numpy().ravel()
+            labels = one.labels.cpu().numpy().ravel()
             labelled[dataset] += np.bincount(labels[labels != head.ignore_index],
                                              minlength=len(labelled[dataset]))
             won = np.bincount(winner.ravel(), minlength=count)
@@ -85,7 +76,6 @@ def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images:
                     best.append(_example(dataset, image, winner == node, int(won[node]), size))
                     best.sort(key=lambda one: -one.pixels)
                     del best[examples:]
-        start += total
     return LabelUsage(pixels, labelled, [_mixed(by_dataset, examples) for by_dataset in found])
 
 

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch import Tensor
 
 from ..datasets import MultiDataset
-from ..datasets.metainfo import whole_entry
 from ..functional import add_class_similarities
 from ..label_spaces import ClassRelations, UnifiedLabelSpace, unify_disjoint
 from ..models import CosineNodeClassifier, MultiDatasetSegmentor, classifier_in_use
-from ..registry import DATASETS
-from .trained import name_of
+from .whole_images import check_max_images, embed, images_of
 
 SIMILARITIES = ('cosine', 'sigmoid')
 HEADS = 'heads'
-
-
-def training_images(cfg: Config) -> MultiDataset:
-    """Build the training images of a config as validation loads them: whole, not augmented.
-
-    Raises:
-        ValueError: The config has no training images, or says nowhere how to validate.
-    """
-    try:
-        train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
-        own = {entry['name']: entry.get('pipeline') for entry in map(whole_entry, val.datasets)}
-        entries = []
-        for entry in map(whole_entry, train.datasets):
-            pipeline = own.get(entry['name']) or val.get('pipeline')
-            splits = {name: {k: v for k, v in split.items() if k != 'pipeline'}
-                      for name, split in (entry.get('splits') or {}).items()}
-            entries.append({**entry, **({'splits': splits} if splits else {}),
-                            'pipeline': pipeline})
-    except AttributeError as error:
-        raise ValueError(f'{name_of(cfg)} needs train_dataloader.dataset and '
-                         f'val_dataloader.dataset: {error}') from None
-    missing = [entry['name'] for entry in entries if entry['pipeline'] is None]
-    if missing:
-        raise ValueError(f'{name_of(cfg)} has no pipeline to load whole images of {missing[0]}: '
-                         'val_dataloader.dataset.pipeline, or one of its entry there')
-    return DATASETS.build({**train, 'datasets': entries})
 
 
 def check_similarity(model: MultiDatasetSegmentor, similarity: str) -> None:
@@ -64,20 +34,21 @@ def check_similarity(model: MultiDatasetSegmentor, similarity: str) -> None:
 @torch.no_grad()
 def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
                      similarity: str = 'cosine', tau: float | None = None,
-                     max_images: int | None = None,
-                     about: dict[str, str] | None = None) -> ClassRelations:
+                     max_images: int | None = None, about: dict[str, str] | None = None,
+                     num_workers: int = 0) -> ClassRelations:
     """Average the similarity of each class's pixels to every node, in one pass over the images.
 
     Several processes share the images and add up their sums; all return the same relations.
 
     Args:
         model: Trained with a loss that is no softmax (Appendix C).
-        images: Training images; see :func:`training_images`.
+        images: Training images; see :func:`.whole_images.training_images`.
         similarity: ``'cosine'``: of the cosine classifier, without its scale t; ``'sigmoid'``: of
             the logits.
         tau: Threshold of the relations. Default: the paper's automatic one.
         max_images: Use so many images of each dataset, evenly spread.
         about: Kept with the relations.
+        num_workers: Processes that load images.
 
     Raises:
         TypeError: ``'cosine'`` without a :class:`CosineNodeClassifier`.
@@ -92,7 +63,7 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
     classifier = classifier_in_use(model.decode_head.classifier)
     scores, counts = _means(
         model, images, classifier.similarity if similarity == 'cosine'
-        else lambda embedding: classifier(embedding).sigmoid(), max_images)
+        else lambda embedding: classifier(embedding).sigmoid(), max_images, num_workers)
     return ClassRelations(model.label_space, scores, counts, tau,
                           {'similarity': similarity, **(about or {})})
 
@@ -100,8 +71,8 @@ def gather_relations(model: MultiDatasetSegmentor, images: MultiDataset,
 @torch.no_grad()
 def gather_head_relations(model: MultiDatasetSegmentor, images: MultiDataset,
                           label_space: UnifiedLabelSpace, tau: float | None = None,
-                          max_images: int | None = None,
-                          about: dict[str, str] | None = None) -> ClassRelations:
+                          max_images: int | None = None, about: dict[str, str] | None = None,
+                          num_workers: int = 0) -> ClassRelations:
     """Find relations by asking each head of a multi-head model about the other datasets' images.
 
     The score of a class for a node is the mean probability that the head of another dataset gives
@@ -113,12 +84,13 @@ def gather_head_relations(model: MultiDatasetSegmentor, images: MultiDataset,
 
     Args:
         model: Trained with a classifier for each dataset (``label_space=dict(type='disjoint')``).
-        images: Training images; see :func:`training_images`.
+        images: Training images; see :func:`.whole_images.training_images`.
         label_space: Nodes of the model that is to be trained with the relations, over the same
             datasets and classes.
         tau: Threshold of the relations. Default: 0.5.
         max_images: Use so many images of each dataset, evenly spread.
         about: Kept with the relations.
+        num_workers: Processes that load images.
 
     Raises:
         ValueError: The model shares nodes among datasets; other datasets or classes.
@@ -143,7 +115,7 @@ def gather_head_relations(model: MultiDatasetSegmentor, images: MultiDataset,
             result[:, own] = logits[:, own].softmax(dim=1)
         return result
 
-    means, counts = _means(model, images, probabilities, max_images)
+    means, counts = _means(model, images, probabilities, max_images, num_workers)
     scores = {}
     for dataset in label_space.datasets:
         own = label_space.node_of_class(dataset)
@@ -162,11 +134,11 @@ def gather_head_relations(model: MultiDatasetSegmentor, images: MultiDataset,
 
 def _means(model: MultiDatasetSegmentor, images: MultiDataset,
            similarity: Callable[[Tensor], Tensor],
-           max_images: int | None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+           max_images: int | None,
+           num_workers: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Mean of a map [B, N, h, w] over the pixels of each class, and their number."""
     head, space = model.decode_head, model.label_space
-    if max_images is not None and max_images < 1:
-        raise ValueError(f'max_images={max_images}: at least 1 is needed')
+    check_max_images(max_images)
     if set(images.names) != set(space.datasets):
         raise ValueError(f'the images are of {", ".join(images.names)}, the model was built for '
                          f'{", ".join(space.datasets)}')
@@ -179,10 +151,8 @@ def _means(model: MultiDatasetSegmentor, images: MultiDataset,
             shape = (space.space(dataset).num_classes, space.num_nodes)
             sums = torch.zeros(shape, dtype=torch.float64, device=device)
             seen = torch.zeros(shape[0], dtype=torch.int64, device=device)
-            for inputs, labels in images_of(model, images, dataset, max_images):
-                with model.context.batch([dataset] * len(inputs)):
-                    embedding = head.head(model.extract_feat(inputs))
-                add_class_similarities(sums, seen, similarity(embedding), labels,
+            for image in images_of(model, images, dataset, max_images, num_workers):
+                add_class_similarities(sums, seen, similarity(embed(model, image)), image.labels,
                                        head.ignore_index, head.align_corners)
             all_reduce(sums)
             all_reduce(seen)
@@ -192,16 +162,3 @@ def _means(model: MultiDatasetSegmentor, images: MultiDataset,
     finally:
         model.train(was_training)
     return means, counts
-
-
-def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
-            max_images: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield this process's share: preprocessed images [1, 3, H, W] and labels [1, H, W]."""
-    size = images.sizes[dataset]
-    start = sum(images.sizes[name] for name in images.names[:images.names.index(dataset)])
-    count = size if max_images is None else min(size, max_images)
-    for i in range(get_rank(), count, get_world_size()):
-        data = pseudo_collate([images[start + i * size // count]])
-        # As in training, so that labels are padded as images are.
-        data = model.data_preprocessor(data, True)
-        yield data['inputs'], data['data_samples'][0].gt_sem_seg.data

@@ -1,6 +1,7 @@
 """The papers' equations as pure torch functions: no registry, config, runner or file."""
 
 from .class_similarity import add_class_similarities
+from .confusion import add_confusions
 from .label_graph import (
     ORTHOGONALITY,
     class_weights_of_nodes,
@@ -24,6 +25,7 @@ __all__ = [
     'MultiLabelMaps',
     'SupervisionTable',
     'add_class_similarities',
+    'add_confusions',
     'class_weights_of_nodes',
     'hard_pixels',
     'labels_to_nodes',

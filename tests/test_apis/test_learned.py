@@ -20,8 +20,8 @@ from mmseg_multids.apis.cross_eval import (
 )
 from mmseg_multids.apis.export_learned import export_learned
 from mmseg_multids.apis.label_usage import gather_usage
-from mmseg_multids.apis.relations import training_images
 from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.apis.whole_images import training_images
 from mmseg_multids.label_spaces import NodeMapping, UnifiedLabelSpace
 from mmseg_multids.visualization.label_report import write_label_report
 

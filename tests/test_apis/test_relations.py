@@ -10,8 +10,8 @@ from mmengine.dataset import pseudo_collate
 from mmseg_multids.apis.relations import (
     gather_head_relations,
     gather_relations,
-    training_images,
 )
+from mmseg_multids.apis.whole_images import training_images
 from mmseg_multids.label_spaces import UnifiedLabelSpace, unify_by_name
 from mmseg_multids.registry import MODELS
 

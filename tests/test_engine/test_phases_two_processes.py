@@ -12,7 +12,7 @@ from mmengine.runner import Runner, load_checkpoint
 
 from mmseg_multids.apis.cross_heads import gather_confusions
 from mmseg_multids.apis.launch import prepare_cpu_distributed
-from mmseg_multids.apis.relations import training_images
+from mmseg_multids.apis.whole_images import training_images
 
 from .test_training_phases import PHASES, learning
 

@@ -9,7 +9,8 @@ from mmengine.dist import broadcast, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 
-from ...apis.relations import check_similarity, gather_relations, training_images
+from ...apis.relations import check_similarity, gather_relations
+from ...apis.whole_images import loading_workers, training_images
 from ...datasets.randomness import mix
 from ...models import ClassRelationalBCELoss, StagedNodeClassifier
 from ...registry import HOOKS, MODELS
@@ -113,7 +114,8 @@ class ClassRelationsHook(Hook):
         share_buffers(model)
         relations = gather_relations(
             model, training_images(runner.cfg), self.similarity, self.tau, self.max_images,
-            {'run': runner.experiment_name, 'iteration': str(self.begin)})
+            {'run': runner.experiment_name, 'iteration': str(self.begin)},
+            loading_workers(runner.cfg))
         if self.restart:
             _restart(runner, self.begin)
         for module in runner.model.modules():

@@ -15,7 +15,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ...apis.cross_heads import gather_confusions, node_usage
-from ...apis.relations import training_images
+from ...apis.whole_images import loading_workers, training_images
 from ...label_spaces import UnifiedLabelSpace
 from ...label_spaces.cross_iou import cross_ious
 from ...label_spaces.merging import COSTS, best_merges, merge_costs, unify_by_merges
@@ -213,7 +213,8 @@ class TrainingPhases(Hook):
             return UnifiedLabelSpace.from_json(self.label_space)
         model = plain_model(runner)
         confusions = gather_confusions(model, training_images(runner.cfg),
-                                       max_images=self.merge_images)
+                                       max_images=self.merge_images,
+                                       num_workers=loading_workers(runner.cfg))
         spaces = list(model.label_space.spaces.values())
         costs = merge_costs(cross_ious(confusions), spaces, self.cost)
         dataset_of = np.repeat(np.arange(len(spaces)), [s.num_classes for s in spaces])
@@ -227,8 +228,9 @@ class TrainingPhases(Hook):
             return
         model = plain_model(runner)
         share_buffers(model)
-        mapper.prune(node_usage(model, training_images(runner.cfg), self.prune_images),
-                     self.min_share)
+        usage = node_usage(model, training_images(runner.cfg), self.prune_images,
+                           loading_workers(runner.cfg))
+        mapper.prune(usage, self.min_share)
         self._report(runner, 'pruned')
 
     def _report(self, runner, name: str) -> None:
