@@ -55,7 +55,7 @@ def export_learned(checkpoint: str | Path, out: str | Path | None = None,
 
     The graph network, the first heads, auxiliary heads and nodes that stand for nothing are left
     out; the nodes are rows of an ordinary classifier. The label space is a JSON file that any other
-    config can use (``label_space=dict(type='json', path=...)``) and that can be edited.
+    config can use (``label_space=dict(type='file', path=...)``) and that can be edited.
 
     Args:
         checkpoint: Checkpoint of a run with :class:`GNNLabelMapper`.
@@ -96,7 +96,7 @@ def export_learned(checkpoint: str | Path, out: str | Path | None = None,
     with ExitStack() as stack:
         files = [stack.enter_context(replacing(path)) for path in targets]
         space.to_json(files[2])
-        fixed_cfg.model.label_space = {'type': 'json', 'path': str(files[2])}
+        fixed_cfg.model.label_space = {'type': 'file', 'path': str(files[2])}
         fixed = MODELS.build(copy.deepcopy(fixed_cfg.model)).eval()
         fixed.load_state_dict(_fixed_state(model, space))
         difference = _compare(model, fixed)

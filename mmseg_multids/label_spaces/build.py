@@ -17,7 +17,7 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     Args:
         cfg: ``dict(type='disjoint')`` (default), ``dict(type='by_name', aliases=...,
             keep_apart=...)``, ``dict(type='by_text', similarity=...)`` (see
-            :func:`.text_clusters.unify_by_text`), or ``dict(type='json', path=...)`` for a file of
+            :func:`.text_clusters.unify_by_text`), or ``dict(type='file', path=...)`` for a file of
             :meth:`UnifiedLabelSpace.to_json`. ``aliases`` are groups of names, or a file of
             :mod:`mmseg_multids.label_spaces.alias_file`.
         spaces: Label spaces of the datasets in the mix.
@@ -28,7 +28,7 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     """
     arguments = dict(cfg or {})
     kind = arguments.pop('type', 'disjoint')
-    allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'json': ('path',),
+    allowed = {'disjoint': (), 'by_name': ('aliases', 'keep_apart'), 'file': ('path',),
                'by_text': ('similarity', 'encoder', 'descriptions', 'features', 'cache')}
     if kind not in allowed:
         raise ValueError(f'label_space type {kind!r} is not known; allowed: {", ".join(allowed)}')
@@ -44,7 +44,7 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     if kind == 'by_text':
         return unify_by_text(spaces, **arguments)
     if 'path' not in arguments:
-        raise ValueError("label_space of type 'json' needs the `path` of the file")
+        raise ValueError("label_space of type 'file' needs the `path` of the file")
     stored = UnifiedLabelSpace.from_json(arguments['path'])
     differences = _space_differences(stored, spaces)
     if differences:

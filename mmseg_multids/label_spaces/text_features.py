@@ -240,7 +240,9 @@ def class_features(spaces: Sequence[LabelSpace], encoder: str | dict = 'hashing'
             ``False``: the template sentence alone; or files by dataset, which take the place of
             the package's. Classes without a description have the template sentence.
         features: A file of :func:`save_features` instead of all that.
-        cache: Folder that keeps encoded texts.
+        cache: Folder that keeps encoded texts. Default: ``mmseg_multids`` in the user's folder for
+            caches (``XDG_CACHE_HOME``, ``~/.cache``), but nowhere for ``hashing``, which is as
+            fast as reading.
 
     Returns:
         Shape [C, F], float32.
@@ -265,6 +267,8 @@ def class_features(spaces: Sequence[LabelSpace], encoder: str | dict = 'hashing'
         logging.getLogger(__name__).warning(
             '%d of %d classes have no description but "An image of ..." alone: %s%s',
             len(without), len(texts), ', '.join(without[:10]), ', ...' if len(without) > 10 else '')
+    if cache is None and kind != 'hashing':
+        cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmseg_multids'
     return cached_features(texts, ENCODERS[kind](**options), cache)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..files import replacing
+from .json_files import check_keys, read_json
 from .space import LabelSpace, distinct_colours
 
-_FORMAT = 'mmseg_multids/label_space/1'
+_FORMAT = 'mmseg_multids/label_space/2'
 
 
 class UnifiedLabelSpace:
@@ -156,35 +157,60 @@ class UnifiedLabelSpace:
     # ------------------------------------------------------------------ files and comparison
 
     def to_dict(self) -> dict:
-        """Return plain Python types."""
-        return {'format': _FORMAT, 'nodes': list(self._nodes),
-                'datasets': [space.to_dict() for space in self._spaces.values()],
-                'class_of_node': {d: c.tolist() for d, c in self._class_of_node.items()}}
+        """Return plain Python types: names, so that a file of it can be read and edited."""
+        columns = {d: [self._spaces[d].classes[c] if c >= 0 else None for c in column]
+                   for d, column in self._class_of_node.items()}
+        return {'format': _FORMAT, 'datasets': [space.to_dict() for space in self._spaces.values()],
+                'nodes': [{'name': name, 'classes': {
+                    d: column[node] for d, column in columns.items() if column[node] is not None}}
+                    for node, name in enumerate(self._nodes)]}
 
     @classmethod
     def from_dict(cls, data: dict) -> UnifiedLabelSpace:
         """Build from what :meth:`to_dict` returned.
 
         Raises:
-            ValueError: Another format, or a part is missing.
+            ValueError: Another format, a part is missing or unknown, a node names a dataset or a
+                class that there is not; which, and what there is, is said.
         """
         if not isinstance(data, dict) or data.get('format') != _FORMAT:
             found = data.get('format') if isinstance(data, dict) else type(data).__name__
             raise ValueError(f'not a unified label space: format is {found!r}, expected '
                              f'{_FORMAT!r}')
+        keys = ('format', 'datasets', 'nodes')
+        check_keys(data, keys, keys, 'a unified label space')
         try:
-            return cls(data['nodes'], [LabelSpace.from_dict(d) for d in data['datasets']],
-                       data['class_of_node'])
+            spaces = [LabelSpace.from_dict(one) for one in data['datasets']]
         except KeyError as error:
-            raise ValueError(f'a unified label space needs {error}') from None
+            raise ValueError(f'a dataset of a unified label space needs {error}') from None
         except (TypeError, AttributeError) as error:  # such as null where a list should be
             raise ValueError(f'not a unified label space: {error}') from None
+        if not isinstance(data['nodes'], list):
+            raise ValueError(f'nodes is {data["nodes"]!r}; a list of objects with name and classes '
+                             'is needed')
+        known = {space.name: space for space in spaces}
+        table = {name: [-1] * len(data['nodes']) for name in known}
+        for place, node in enumerate(data['nodes']):
+            keys = ('name', 'classes')
+            try:
+                classes = check_keys(node, keys, keys, 'it')['classes']
+                if not isinstance(classes, dict):
+                    raise ValueError(f'classes is {classes!r}; an object of a class for each '
+                                     'dataset is needed')
+                for dataset, name in classes.items():
+                    if dataset not in known:
+                        raise ValueError(f'there is no dataset {dataset!r}, only '
+                                         f'{", ".join(known)}')
+                    table[dataset][place] = known[dataset].index(name)
+            except ValueError as error:
+                called = node.get('name', place) if isinstance(node, dict) else place
+                raise ValueError(f'node {called!r}: {error}') from None
+        return cls([node['name'] for node in data['nodes']], spaces, table)
 
     def to_json(self, path: str | os.PathLike) -> None:
         """Write a JSON file; a file of that name is replaced only by a complete one."""
         with replacing(path) as file:
-            file.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + '\n',
-                            encoding='utf-8')
+            file.write_text(_readable(self.to_dict()), encoding='utf-8')
 
     @classmethod
     def from_json(cls, path: str | os.PathLike) -> UnifiedLabelSpace:
@@ -197,9 +223,10 @@ class UnifiedLabelSpace:
         if not Path(path).is_file():
             raise FileNotFoundError(f'label space file {path} does not exist')
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding='utf-8')))
+            return cls.from_dict(read_json(Path(path)))
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
+            named = str(error) if str(error).startswith(str(path)) else f'{path}: {error}'
+            raise ValueError(named) from error
 
     def differences(self, other: UnifiedLabelSpace) -> list[str]:
         """Say in words what is different in ``other``; an empty list means equal."""
@@ -271,3 +298,12 @@ def class_differences(old: LabelSpace, new: LabelSpace) -> list[str]:
     if added:
         lines.append(f'{old.name}: classes added: {_some(added)}')
     return lines or [f'{old.name}: same classes in another order']
+
+
+def _readable(data: dict) -> str:
+    """JSON with a line for each node."""
+    data = dict(data)
+    nodes = data.pop('nodes')
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    lines = ',\n  '.join(json.dumps(node, ensure_ascii=False) for node in nodes)
+    return text[:text.rindex('\n}')] + f',\n "nodes": [\n  {lines}\n ]\n}}\n'

@@ -159,7 +159,7 @@ def test_classes_with_several_nodes_cost_more_and_that_is_said(tmp_path):
     UnifiedLabelSpace(['a', 'b', 'c', 'd', 'e'], spaces, {
         'one': [0, 0, 1, 2, -1], 'two': [2, -1, 0, 1, 3]}).to_json(tmp_path / 'space.json')
     result = cx.compare(small_cfg(label_space={
-        'type': 'json', 'path': str(tmp_path / 'space.json')}), SIZE, ['one'])['one']
+        'type': 'file', 'path': str(tmp_path / 'space.json')}), SIZE, ['one'])['one']
     # One more row of the classifier, D = 8 products for each of the 16 x 16 positions.
     assert result.together.flops - result.other.flops == 8 * 16 * 16
     assert not result.same

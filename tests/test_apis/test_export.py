@@ -45,7 +45,7 @@ def several_nodes(path):
     space = UnifiedLabelSpace(['person', 'road', 'sky', 'tree', 'car'], spaces,
                               {'one': [-1, 0, 1, 1, 2], 'two': [3, 2, 0, 1, -1]})
     space.to_json(path)
-    return {'type': 'json', 'path': str(path)}
+    return {'type': 'file', 'path': str(path)}
 
 
 def shake(model, seed=0):

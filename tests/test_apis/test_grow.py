@@ -146,7 +146,7 @@ def test_classes_of_several_nodes(tmp_path):
          'four': [-1, -1, -1, -1, -1, 0, 0, 1]}).to_json(tmp_path / 'more.json')
     four = {**THREE, 'name': 'four', 'metainfo': {'classes': ('sky', 'boat')}}
     done = grow(mix(config, [*DATASETS, four], label_space={
-        'type': 'json', 'path': str(tmp_path / 'more.json')}), checkpoint, tmp_path / 'out.pth',
+        'type': 'file', 'path': str(tmp_path / 'more.json')}), checkpoint, tmp_path / 'out.pth',
         init='one')
     old, new = load_trained(checkpoint).model, load_trained(done.checkpoint).model
     logits = logits_of_noise(new, dataset='one', target='four')[:, 0]

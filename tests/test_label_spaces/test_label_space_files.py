@@ -43,14 +43,46 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ['space.json']
 
 
-@pytest.mark.parametrize('key', ['nodes', 'datasets', 'class_of_node'])
+@pytest.mark.parametrize('key', ['nodes', 'datasets', 'links'])
 @pytest.mark.parametrize('value', [None, 5, 'ab', [1], [[]], {'city': 'x'},
                                    {'city': [[0], [1, 2]]}])
 def test_any_wrong_part_names_the_file(tmp_path, key, value):
     path = tmp_path / 'space.json'
     path.write_text(json.dumps({**unify_disjoint([CITY]).to_dict(), key: value}))
-    with pytest.raises(ValueError, match='space.json: '):
+    with pytest.raises(ValueError, match='space.json(: | is no )'):
         UnifiedLabelSpace.from_json(path)
+
+
+@pytest.mark.parametrize(('edit', 'message'), [
+    (lambda n: n[0].update(name='wall'), "the node 'wall' is named more than once"),
+    (lambda n: n[0]['classes'].update(city='raod'), "'road': city has no class 'raod'"),
+    (lambda n: n[0]['classes'].update(mars='road'), "'road': there is no dataset 'mars'"),
+    (lambda n: n[0].update(classes='road'), "'road': classes is 'road'; an object"),
+    (lambda n: n[0].update(colour=1), "'road': unknown key 'colour'"),
+    (lambda n: n[0].pop('classes'), "'road': it needs the key 'classes'"),
+    (lambda n: n[0]['classes'].clear(), r"1 class\(es\) of city have no node: 'road'"),
+    (lambda n: n.append({'name': 'new', 'classes': {}}), "node 'new' stands for no class"),
+    (lambda n: n.__setitem__(0, 'road'), 'node 0: the content is a str')])
+def test_what_is_wrong_in_an_edited_node_is_named(tmp_path, edit, message):
+    data = unify_by_name([CITY, ASIA]).to_dict()
+    edit(data['nodes'])
+    (tmp_path / 'edited.json').write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=f'edited.json: .*{message}'):
+        UnifiedLabelSpace.from_json(tmp_path / 'edited.json')
+
+
+def test_a_node_is_a_line_that_can_be_edited(tmp_path):
+    path = tmp_path / 'space.json'
+    unify_by_name([CITY, ASIA]).to_json(path)
+    line = '{"name": "wall", "classes": {"city": "wall", "asia": "Wall"}}'
+    text = path.read_text(encoding='utf-8')
+    assert line in text
+    # Split the node, and rename one half.
+    path.write_text(text.replace(line, '{"name": "wall", "classes": {"city": "wall"}},\n'
+                                 '{"name": "fence", "classes": {"asia": "Wall"}}'),
+                    encoding='utf-8')
+    again = UnifiedLabelSpace.from_json(path)
+    assert again.num_nodes == 5 and again.class_of_node('asia')[again.nodes.index('fence')] == 1
 
 
 @pytest.mark.parametrize('value', ['a', {}, {'name': 'city'}, {'name': 'city', 'classes': 3},
@@ -58,14 +90,14 @@ def test_any_wrong_part_names_the_file(tmp_path, key, value):
 def test_a_wrong_dataset_in_a_file_is_refused(tmp_path, value):
     path = tmp_path / 'space.json'
     path.write_text(json.dumps({**unify_disjoint([CITY]).to_dict(), 'datasets': [value]}))
-    with pytest.raises(ValueError, match='space.json: '):
+    with pytest.raises(ValueError, match='space.json(: | is no )'):
         UnifiedLabelSpace.from_json(path)
 
 
 @pytest.mark.parametrize('content', [b'', b'\xff\xfe\x00', b'{"format": '])
 def test_files_that_are_no_json_are_named(tmp_path, content):
     (tmp_path / 'space.json').write_bytes(content)
-    with pytest.raises(ValueError, match='space.json: '):
+    with pytest.raises(ValueError, match='space.json(: | is no )'):
         UnifiedLabelSpace.from_json(tmp_path / 'space.json')
 
 
@@ -94,14 +126,14 @@ def test_disjoint_is_what_a_config_gets_without_a_type():
 
 
 def test_a_stored_space_must_fit_the_order_and_classes_of_the_config(tmp_path):
-    cfg = {'type': 'json', 'path': str(tmp_path / 'x.json')}
+    cfg = {'type': 'file', 'path': str(tmp_path / 'x.json')}
     unify_by_name([CITY, ASIA]).to_json(cfg['path'])
     with pytest.raises(ValueError, match='x.json(.|\n)*order of datasets'):
         build_label_space(cfg, [ASIA, CITY])
     with pytest.raises(ValueError, match='city: same classes in another order'):
         build_label_space(cfg, [LabelSpace('city', ['wall', 'road']), ASIA])
     with pytest.raises(ValueError, match='needs the `path`'):
-        build_label_space({'type': 'json'}, [CITY])
+        build_label_space({'type': 'file'}, [CITY])
 
 
 def test_differences_name_a_moved_node_also_when_datasets_changed_places():

@@ -161,7 +161,7 @@ def test_match_by_name():
     ('{', 'space.json'),
     ('[]', 'not a unified label space'),
     ('{"format": "other"}', "format is 'other'"),
-    ('{"format": "mmseg_multids/label_space/1"}', "needs 'nodes'"),
+    ('{"format": "mmseg_multids/label_space/2"}', 'needed: format, datasets, nodes'),
 ])
 def test_broken_files_are_named(tmp_path, text, words):
     path = tmp_path / 'space.json'
@@ -196,11 +196,11 @@ def test_build_from_config(tmp_path):
     assert build_label_space({'type': 'disjoint'}, spaces).num_nodes == 8
     by_name = build_label_space({'type': 'by_name', 'aliases': [['rider', 'Bicyclist']]}, spaces)
     by_name.to_json(tmp_path / 'x.json')
-    stored = {'type': 'json', 'path': str(tmp_path / 'x.json')}
+    stored = {'type': 'file', 'path': str(tmp_path / 'x.json')}
     assert build_label_space(stored, spaces) == by_name
     with pytest.raises(ValueError, match='about other datasets(.|\n)*atlas is missing'):
         build_label_space(stored, [CITY])
-    with pytest.raises(ValueError, match="'magic' is not known; allowed: disjoint, by_name, json"):
+    with pytest.raises(ValueError, match="'magic' is not known; allowed: disjoint, by_name, file"):
         build_label_space({'type': 'magic'}, spaces)
     with pytest.raises(ValueError, match="no argument 'alias'"):
         build_label_space({'type': 'by_name', 'alias': []}, spaces)

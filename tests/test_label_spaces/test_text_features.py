@@ -6,6 +6,7 @@ import pytest
 from mmseg_multids.label_spaces import LabelSpace, build_label_space
 from mmseg_multids.label_spaces.text_clusters import text_clusters
 from mmseg_multids.label_spaces.text_features import (
+    ENCODERS,
     HashingEncoder,
     cached_features,
     class_features,
@@ -55,6 +56,22 @@ def test_features_are_kept_with_what_they_were_made_from(tmp_path):
         cached_features(['a', 'b'], lambda texts: np.ones((1, 2)))
     with pytest.raises(ValueError, match='finite'):
         cached_features(['a'], lambda texts: np.full((1, 2), np.nan))
+
+
+def test_language_models_features_are_kept_by_default(tmp_path, monkeypatch):
+    class Model(HashingEncoder):
+        calls = 0
+
+        def __call__(self, texts):
+            Model.calls += 1
+            return super().__call__(texts)
+
+    monkeypatch.setitem(ENCODERS, 'model', Model)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'caches'))
+    first = class_features([SPACE], 'model')
+    assert np.array_equal(class_features([SPACE], 'model'), first) and Model.calls == 1
+    class_features([SPACE], 'hashing')
+    assert len(list((tmp_path / 'caches' / 'mmseg_multids').iterdir())) == 1
 
 
 def test_bad_files_are_refused(tmp_path):

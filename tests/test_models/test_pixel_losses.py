@@ -143,7 +143,7 @@ def test_the_union_needs_one_node_per_class(tmp_path):
     spaces = [LabelSpace(d['name'], d['metainfo']['classes']) for d in DATASETS]
     UnifiedLabelSpace(['a', 'b', 'c', 'd'], spaces, {
         'one': [0, 1, 2, 2], 'two': [0, 1, 2, 3]}).to_json(tmp_path / 's.json')
-    space = {'type': 'json', 'path': str(tmp_path / 's.json')}
+    space = {'type': 'file', 'path': str(tmp_path / 's.json')}
     for loss in ({'type': 'NullBCELoss'}, {'type': 'ClassRelationalBCELoss'},
                  {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}):
         with pytest.raises(ValueError, match='of one have several nodes: car'):

@@ -175,7 +175,7 @@ def test_node_losses_refuse_classes_with_several_nodes(tmp_path):
     spaces = list(build().label_space.spaces.values())
     UnifiedLabelSpace(['a', 'b', 'c', 'd', 'e'], spaces, {
         'one': [0, 0, 1, 2, -1], 'two': [2, -1, 0, 1, 3]}).to_json(tmp_path / 'space.json')
-    cfg = model_cfg(label_space={'type': 'json', 'path': str(tmp_path / 'space.json')})
+    cfg = model_cfg(label_space={'type': 'file', 'path': str(tmp_path / 'space.json')})
     model = MODELS.build(cfg)  # sums the nodes' logits
     assert losses_of(model, ['one', 'two'])
     cfg['decode_head']['loss_decode'] = {'type': 'PixelCrossEntropyLoss', 'space': 'unified'}

@@ -148,7 +148,8 @@ class GNNLabelMapper(BaseModule):
         starts = np.cumsum([0, *sizes]).tolist()
         self._columns = {space.name: slice(a, b)
                          for space, a, b in zip(spaces, starts, starts[1:])}
-        features = torch.from_numpy(class_features(spaces, **self.text))
+        # A language model takes a lot of memory: one process encodes for all.
+        features = torch.from_numpy(on_rank_0(lambda: class_features(spaces, **self.text)))
         self.graph = LabelGraph(features, sizes, label_space.num_nodes, self.channels, self.hidden,
                                 self.num_layers)
         self.register_buffer('class_of_node', torch.full((len(spaces), label_space.num_nodes), -1))

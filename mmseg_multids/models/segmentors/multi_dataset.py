@@ -54,7 +54,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         datasets: The entries of the datasets in the mix, the same list that ``MultiDataset`` gets.
             Only names and class lists are used, so no data is needed to build a model.
         label_space: How the classes become nodes: ``dict(type='disjoint')`` (default),
-            ``dict(type='by_name', aliases=..., keep_apart=...)`` or ``dict(type='json',
+            ``dict(type='by_name', aliases=..., keep_apart=...)`` or ``dict(type='file',
             path=...)``.
         dataset_norm: Options of :class:`DSBN` (``share``, ``sync``, ``single_value``): every batch
             norm of the network becomes dataset-specific. ``norm_cfg=dict(type='DSBN')`` chooses
