@@ -61,7 +61,7 @@ if __name__ == '__main__':
             'onedl': requirements('onedl.txt'),
             'openmmlab': requirements('openmmlab.txt'),
             'onnx': requirements('onnx.txt'),
-            'text': ['sentence-transformers'],
+            'text': requirements('text.txt'),
             'docs': ['myst-parser', 'sphinx'],
             'dev': requirements('dev.txt'),
         },

@@ -44,6 +44,7 @@ ensure_env() {
     || fail "the stack could not be installed"
   if [ "${1:-}" = dev ]; then
     $pip install -c requirements/tested.txt -r requirements/dev.txt -r requirements/onnx.txt \
+      -r requirements/text.txt \
       || fail "the test tools could not be installed"
   fi
   $pip install --no-deps -e . || fail "the package could not be installed"

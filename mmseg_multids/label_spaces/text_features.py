@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,20 @@ def cached_features(texts: Sequence[str], encoder: Encoder,
     return features
 
 
+@contextmanager
+def _language_model(path: str) -> Iterator[None]:
+    """Say what to do where a model cannot be loaded."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"{error}. Language models need pip install 'mmseg_multids[text]'; the "
+                          "encoder 'hashing' needs nothing") from error
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f'no language model {str(path)!r}: {error}. Give the folder of one, or a file of '
+            'features that were made elsewhere (text_features.save_features)') from error
+
+
 class TransformersEncoder:
     """A language model of Hugging Face's transformers: the mean over the tokens of a text.
 
@@ -183,11 +198,12 @@ class TransformersEncoder:
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Encode T texts. Returns [T, D], float32."""
         import torch
-        from transformers import AutoModel, AutoTokenizer
-        tokenizer = AutoTokenizer.from_pretrained(self.path)
+        with _language_model(self.path):
+            from transformers import AutoModel, AutoTokenizer
+            tokenizer = AutoTokenizer.from_pretrained(self.path)
+            model = AutoModel.from_pretrained(self.path).eval()
         if tokenizer.pad_token is None:  # Llama's has none
             tokenizer.pad_token = tokenizer.eos_token
-        model = AutoModel.from_pretrained(self.path).eval()
         found = []
         with torch.no_grad():
             for start in range(0, len(texts), self.batch_size):
@@ -214,8 +230,10 @@ class SentenceTransformersEncoder:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Encode T texts. Returns [T, D], float32."""
-        from sentence_transformers import SentenceTransformer
-        return SentenceTransformer(self.path).encode(list(texts), convert_to_numpy=True)
+        with _language_model(self.path):
+            from sentence_transformers import SentenceTransformer
+            model = SentenceTransformer(self.path)
+        return model.encode(list(texts), convert_to_numpy=True)
 
     def __repr__(self) -> str:
         return f'SentenceTransformersEncoder({self.path!r})'
