@@ -12,17 +12,21 @@ on.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from uniseg_results import cell
 
@@ -30,15 +34,19 @@ from mmseg_multids.apis.cross_eval import cross_evaluate, images_to_test
 from mmseg_multids.datasets.toyworld import true_links
 from mmseg_multids.files import replacing
 from mmseg_multids.label_spaces import UnifiedLabelSpace
-from mmseg_multids.label_spaces.links import links_of, score_links
+from mmseg_multids.label_spaces.links import Link, links_of, score_links
 from mmseg_multids.models import UNIFIED
 
 ROOT = Path(__file__).parent.parent
 SETS = ('toyworld4', 'realbench4')
+#: Rows whose classes have a row of their own each.
+APART = ('single', 'multi-head')
 LINEAR = {'classifier': {'_delete_': True, 'type': 'LinearNodeClassifier'}}
 
 #: What each row changes in the config of the whole method.
 ROWS = {
+    # A network for each dataset, each trained for its share of the iterations.
+    'single': {'model': {'decode_head': LINEAR}, 'custom_hooks': []},
     'multi-head': {'model': {'decode_head': LINEAR}, 'custom_hooks': []},
     'direct concatenation': {
         'model': {'decode_head': {**LINEAR, 'loss_decode': {'space': 'unified'}}},
@@ -48,6 +56,9 @@ ROWS = {
     'text clusters': {'model': {'decode_head': LINEAR, 'label_space': {
         '_delete_': True, 'type': 'by_text', 'similarity': 0.6}}, 'custom_hooks': []},
     'initial adjacency, no graph': {},
+    # As the paper has it: nothing is known of links that were not merged, and any pixel keeps one.
+    'AutoUniSeg, first links as printed': {
+        'phases': {'cost': 'absolute', 'first_links': 'merges', 'min_share': 0.0}},
     'AutoUniSeg, no descriptions': {
         'model': {'decode_head': {'classifier': {'text': {'descriptions': False}}}}},
     'AutoUniSeg': {},
@@ -59,53 +70,90 @@ def _config(which: str, row: str, seed: int, folder: Path, args: argparse.Namesp
     # No reports, which draw pictures.
     hook = next(h for h in cfg.custom_hooks if h.type == 'TrainingPhases')
     cfg.custom_hooks = [hook]
-    cfg.merge_from_dict(ROWS[row])
+    changes = dict(ROWS[row])
+    hook.update(changes.pop('phases', {}))
+    cfg.merge_from_dict(changes)
     if row.startswith('initial'):
         heads, rest = hook.phases[0], hook.phases[1:]
         hook.phases = [heads, {**rest[-1], 'iters': sum(phase.iters for phase in rest)}]
         cfg.custom_hooks = [hook]
     entries = [*cfg.model.datasets, *cfg.train_dataloader.dataset.datasets,
                *cfg.val_dataloader.dataset.datasets, *cfg.test_dataloader.dataset.datasets]
+    cfg.train_dataloader.sampler['crop_size'] = (args.size, args.size)
     if which.startswith('toyworld'):
         for entry in entries:
             entry['image_size'] = (args.size, args.size)
             entry['splits']['val']['size'] = 60
-    else:
-        cfg.train_dataloader.sampler['crop_size'] = (args.size, args.size)
     workers = 1 if torch.cuda.is_available() else 0
     cfg.merge_from_dict({
         'work_dir': str(folder), 'experiment_name': f'{which}_{row}_{seed}'.replace(' ', '_'),
         'log_level': 'WARNING', 'randomness.seed': seed,
-        'train_cfg.val_interval': 10 ** 9, 'train_dataloader.num_workers': workers,
+        'train_cfg.val_begin': 10 ** 9, 'train_dataloader.num_workers': workers,
         'train_dataloader.persistent_workers': workers > 0, 'test_dataloader.num_workers': 0,
         'val_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9,
         'default_hooks.checkpoint.save_last': False})
     return cfg
 
 
+@contextmanager
+def _plain_dumps() -> Iterator[None]:
+    """Keep MMEngine from laying out the config as code, which takes up to 15 s of each run."""
+    pretty = Config.pretty_text
+    Config.pretty_text = property(lambda cfg: json.dumps(cfg.to_dict(), default=str))
+    try:
+        yield
+    finally:
+        Config.pretty_text = pretty
+
+
 def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> None:
     """Train and test one run."""
     cfg = _config(which, row, seed, folder, args)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    model = runner.model
-    disjoint = row in ('multi-head',)
-    targets = list(model.label_space.datasets) + ([] if disjoint else [UNIFIED])
-    rows = cross_evaluate(model, images_to_test(cfg, 'train'), images_to_test(cfg, 'val'), targets,
-                          search_images=100)
-    space = model.label_space
-    result = {'miou': {r.label: {k: None if np.isnan(v) else v for k, v in r.miou.items()}
-                       for r in rows},
-              'nodes': space.num_nodes, 'links': {}}
-    spaces = {'final': space}
-    for file in sorted((folder / 'label_spaces').glob('*.json')):
-        spaces[file.stem] = UnifiedLabelSpace.from_json(file)
-    if which.startswith('toyworld'):
-        true = true_links(space)
+    init_default_scope(cfg.default_scope)
+    search, test = images_to_test(cfg, 'train'), images_to_test(cfg, 'val')
+    found, nodes = {}, 0
+    for part in _each_alone(cfg) if row == 'single' else [cfg]:
+        with _plain_dumps():
+            runner = Runner.from_cfg(part)
+            runner.train()
+        space = runner.model.label_space
+        targets = [*space.datasets, *(() if row in APART else (UNIFIED,))]
+        found.update((r.label, {k: None if np.isnan(v) else v for k, v in r.miou.items()})
+                     for r in cross_evaluate(runner.model, search, test, targets,
+                                             search_images=100))
+        nodes += space.num_nodes
+    result = {'miou': found, 'nodes': nodes, 'links': {}}
+    if row not in APART:
+        spaces = {'final': space}
+        for file in sorted((folder / 'label_spaces').glob('*.json')):
+            spaces[file.stem] = UnifiedLabelSpace.from_json(file)
+        true = true_links(space) if which.startswith('toyworld') else links_of_taxonomy()
         result['links'] = {name: score_links(links_of(s), true)._asdict()
                            for name, s in spaces.items()}
     with replacing(folder / 'scores.json') as file:
         file.write_text(json.dumps(result))
+
+
+def _each_alone(cfg: Config) -> Iterator[Config]:
+    """Yield a config for each of the datasets, with its share of the iterations."""
+    total = len(cfg.model.datasets)
+    for i in range(total):
+        alone = copy.deepcopy(cfg)
+        for part in (alone.model, alone.train_dataloader.dataset, alone.val_dataloader.dataset,
+                     alone.test_dataloader.dataset):
+            part.datasets = [part.datasets[i]]
+        alone.train_cfg.max_iters = cfg.train_cfg.max_iters // total
+        alone.experiment_name = f'{cfg.experiment_name}_{i}'
+        yield alone
+
+
+def links_of_taxonomy() -> set[Link]:
+    """Return which classes of the small real datasets share a leaf concept."""
+    file = Path(os.environ['MULTIDS_DATA_ROOT']) / 'taxonomy.json'
+    classes = json.loads(file.read_text())['classes']
+    return {((a, i), (b, j)) for a, b in combinations(classes, 2)
+            for i, of_a in classes[a].items() for j, of_b in classes[b].items()
+            if set(of_a) & set(of_b)}
 
 
 def launch(which: str, row: str, seed: int, args: argparse.Namespace) -> None:
@@ -135,8 +183,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
     seen = [d for d in datasets if d in found['AutoUniSeg'][0]['miou']]
     blocks = [f'#### mIoU on {kind} datasets\n\n' + _table(found, names) for kind, names in
               (('seen', seen), ('unseen', [d for d in datasets if d not in seen])) if names]
-    if which.startswith('toyworld'):
-        blocks.append('#### Links between classes of different datasets\n\n' + _links(found))
+    blocks.append('#### Links between classes of different datasets\n\n' + _links(found))
     return '\n\n'.join(blocks)
 
 
@@ -162,18 +209,21 @@ def _value(result: dict, name: str) -> float:
 def _links(found: dict) -> str:
     lines = ['| | found | true | precision | recall | F1 | F1 before pruning |', '|---' * 7 + '|']
     for row, results in found.items():
-        if row in ('multi-head', 'direct concatenation'):
+        if row in (*APART, 'direct concatenation'):
             continue
         final = [r['links']['final'] for r in results]
         before = [next((v for k, v in r['links'].items() if k.endswith('_final')), None)
                   for r in results]
-        unpruned = cell([b['f1'] for b in before]) if all(before) else '-'
+        unpruned = _share([b['f1'] for b in before]) if all(before) else '-'
         lines.append(
             f'| {row} | {np.mean([f["found"] for f in final]):.0f} | {final[0]["true"]} | '
-            + ' | '.join(f'{np.mean([f[k] for f in final]):.2f} ± '
-                         f'{np.std([f[k] for f in final], ddof=min(1, len(final) - 1)):.2f}'
-                         for k in ('precision', 'recall', 'f1')) + f' | {unpruned} |')
+            + ' | '.join(_share([f[k] for f in final]) for k in ('precision', 'recall', 'f1'))
+            + f' | {unpruned} |')
     return '\n'.join(lines)
+
+
+def _share(values: Sequence[float]) -> str:
+    return f'{np.mean(values):.2f} ± {np.std(values, ddof=min(1, len(values) - 1)):.2f}'
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ def main() -> None:
               f'{len(candidates)} candidates, {middle - start:.2f} s; all of it '
               f'{time.perf_counter() - middle:.2f} s', flush=True)
     rng = np.random.default_rng(args.seed)
+    solve_mapping(np.eye(2))  # imports POT
     start = time.perf_counter()
     for size in SIZES:
         scores = rng.dirichlet(np.full(size, 0.1), len(merges)).T  # softmax over the classes

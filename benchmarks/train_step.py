@@ -65,6 +65,14 @@ def timed_step(model: torch.nn.Module, optim: OptimWrapper, batch: dict) -> floa
     return time.perf_counter() - start
 
 
+def interval(ratios: np.ndarray) -> tuple[float, float]:
+    """Return a bootstrap interval of 95 % of the median."""
+    rng = np.random.default_rng(0)
+    medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -100,9 +108,7 @@ def main() -> None:
             pairs.append(seconds)
     times = np.array(pairs)
     ratios = times[:, 0] / times[:, 1]
-    rng = np.random.default_rng(0)
-    medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5])
+    low, high = interval(ratios)
     print(f'{args.pairs} pairs of {args.batch_size}x{args.size}x{args.size} on {device}, '
           f'{torch.get_num_threads()} threads: plain {1000 * np.median(times[:, 1]):.1f} ms, '
           f'multi-dataset {1000 * np.median(times[:, 0]):.1f} ms')

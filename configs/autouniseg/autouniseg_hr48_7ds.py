@@ -21,11 +21,9 @@ model = dict(
             hidden=512,
             orthogonality='p_log_p')),
     test_cfg=dict(unseen=dict(reduce='max')))
-# Links begin at 0.9 for merged classes, an edge weight of 5 to 7: with the learning rate of the
-# rest they would hardly move.
+# Decay would draw links to where all are alike.
 optim_wrapper = dict(
-    paramwise_cfg=dict(
-        custom_keys={'classifier.graph.edge_weights': dict(lr_mult=20.0, decay_mult=0.0)}))
+    paramwise_cfg=dict(custom_keys={'classifier.graph.edge_weights': dict(decay_mult=0.0)}))
 # Appendix A: 100k of heads, three cycles of 20k + 20k, the last segmentation phase 100k long.
 custom_hooks = [
     dict(type='SegmentationReportHook'),
@@ -33,6 +31,8 @@ custom_hooks = [
         type='TrainingPhases',
         cost='absolute',
         penalty=0.5,
+        first_links='merges',
+        min_share=0.0,
         phases=[
             dict(kind='heads', iters=100000),
             dict(kind='graph', iters=20000),

@@ -72,6 +72,26 @@ def merge_costs(cross_iou: Mapping[tuple[str, str], np.ndarray], spaces: Sequenc
     return both
 
 
+def head_affinities(cross_iou: Mapping[tuple[str, str], np.ndarray],
+                    spaces: Sequence[LabelSpace]) -> np.ndarray:
+    """Return how well classes of different datasets stand for each other.
+
+    The mean of two IoUs: of either class on its own images with the other dataset's head.
+
+    Args:
+        cross_iou: As for :func:`merge_costs`.
+        spaces: The datasets, C classes in all.
+
+    Returns:
+        Shape [C, C], symmetric, from 0 to 1; 0 within a dataset and where an IoU is not known.
+    """
+    blocks = [[np.zeros((a.num_classes, b.num_classes)) if a is b else
+               np.nan_to_num(np.asarray(cross_iou[a.name, b.name], dtype=np.float64))
+               for b in spaces] for a in spaces]
+    found = np.block(blocks)
+    return (found + found.T) / 2
+
+
 class TooManyCandidates(RuntimeError):
     """There are more sets of classes that may be merged than can be gone through."""
 

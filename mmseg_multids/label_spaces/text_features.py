@@ -290,6 +290,25 @@ def class_features(spaces: Sequence[LabelSpace], encoder: str | dict = 'hashing'
     return cached_features(texts, ENCODERS[kind](**options), cache)
 
 
+def text_similarities(features: np.ndarray) -> np.ndarray:
+    """Return the cosine between text features, from which their mean was taken.
+
+    What all texts share, such as the words of the template or the one direction that all features
+    of a language model have in common, says nothing.
+
+    Args:
+        features: Of C texts. Shape [C, F].
+
+    Returns:
+        Shape [C, C], from -1 to 1; 0 for a feature that is the mean.
+    """
+    own = np.asarray(features, dtype=np.float64)
+    own = own - own.mean(axis=0)
+    length = np.linalg.norm(own, axis=1, keepdims=True)
+    own = np.divide(own, length, out=np.zeros_like(own), where=length > 1e-12)
+    return own @ own.T
+
+
 def _descriptions_of(space: LabelSpace, given: bool | dict[str, str]) -> dict[str, str] | None:
     if given is False:
         return None

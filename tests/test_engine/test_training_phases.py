@@ -32,6 +32,13 @@ def learning(tmp_path, phases=PHASES, **changes):
     return cfg
 
 
+def auxiliary(cfg, **classifier):
+    """Return an auxiliary head like the main one."""
+    head = copy.deepcopy(cfg.model.decode_head)
+    head.classifier.update(classifier)
+    return head
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole')
@@ -184,6 +191,10 @@ def test_phases_must_fill_the_run_and_need_a_mapper(tmp_path):
     (lambda c: c.model.decode_head.classifier.update(transport={'speed': 7}), 'speed'),
     (lambda c: c.model.decode_head.loss_decode.update(space='unified'), 'loss over the nodes'),
     (lambda c: c.custom_hooks[0].phases.pop(0), "first phase is 'graph', but no heads"),
+    (lambda c: c.custom_hooks[0].update(first_links='names'), "'names': allowed are merges, aff"),
+    (lambda c: c.custom_hooks[0].update(text_weight=-1), 'text_weight=-1: a number from 0'),
+    (lambda c: c.custom_hooks.append({'type': 'EMAHook', 'begin_iter': 6}), 'set begin_iter=7'),
+    (lambda c: c.model.update(auxiliary_head=auxiliary(c)), 'auxiliary_head.* is another one'),
 ])
 def test_what_would_fail_after_days_is_refused_at_once(tmp_path, change, words):
     cfg = learning(tmp_path)
@@ -207,6 +218,37 @@ def test_training_goes_on_from_an_edited_label_space(whole, tmp_path):
     for dataset in edited.datasets:
         assert (written.class_of_node(dataset) == edited.class_of_node(dataset)).all()
     assert (tmp_path / 'label_spaces' / 'pruned.json').is_file()
+
+
+def test_an_average_may_begin_with_the_last_phase(tmp_path):
+    cfg = learning(tmp_path)
+    cfg.custom_hooks.append({'type': 'EMAHook', 'begin_iter': 7, 'momentum': 0.5})
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    average = next(h for h in runner.hooks if type(h).__name__ == 'EMAHook').ema_model.module
+    assert average.label_space == runner.model.label_space
+    assert bool(average.decode_head.mapper.pruned)
+
+
+def test_first_links_come_from_heads_and_texts(tmp_path):
+    found = {}
+    for kind in ('merges', 'affinity'):
+        cfg = learning(tmp_path / kind, PHASES[:1] + PHASES[-1:])
+        cfg.custom_hooks[0].first_links = kind
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        mapper = runner.model.decode_head.mapper
+        with torch.no_grad():
+            links = mapper.graph.adjacency(torch.arange(len(mapper.active)))
+        found[kind] = links
+    sizes = mapper.sizes
+    # Without affinities a node has equal links wherever it has no merged one.
+    equal = [(part - 1 / n).abs().amax(1) < 1e-6
+             for part, n in zip(found['merges'].split(sizes, 1), sizes)]
+    assert any(rows.any() for rows in equal)
+    for rows, part, n in zip(equal, found['affinity'].split(sizes, 1), sizes):
+        used = rows & (found['merges'] != found['affinity']).any(1)
+        assert ((part[used] - 1 / n).abs().amax(1) > 1e-4).all()
 
 
 def test_weights_of_other_phases_are_refused(whole, tmp_path):

@@ -9,6 +9,7 @@ from mmseg_multids.label_spaces import LabelSpace
 from mmseg_multids.label_spaces.merging import (
     best_merges,
     candidate_merges,
+    head_affinities,
     merge_costs,
     unify_by_merges,
 )
@@ -107,6 +108,22 @@ def test_classes_without_pixels_stay_alone():
     space = unify_by_merges([A, B], merges)
     assert space.nodes[0] == 'road' and space.class_of_node('b')[0] == 0
     assert space.num_nodes == 4
+
+
+def test_affinities_equal_the_loop():
+    given = cross()
+    given['a', 'b'][1, 2] = np.nan
+    found = head_affinities(given, [A, B])
+    spaces = [A, B]
+    classes = [(s, c) for s in range(2) for c in range(spaces[s].num_classes)]
+    for i, (s, c) in enumerate(classes):
+        for j, (t, d) in enumerate(classes):
+            expected = 0.0
+            if s != t:
+                a, b = spaces[s].name, spaces[t].name
+                expected = (np.nan_to_num(given[a, b][c, d]) + np.nan_to_num(given[b, a][d, c])) / 2
+            assert found[i, j] == pytest.approx(expected)
+    assert found.max() > 0
 
 
 @pytest.mark.parametrize(('change', 'words'), [

@@ -12,6 +12,7 @@ from mmseg_multids.label_spaces.text_features import (
     class_features,
     read_descriptions,
     save_features,
+    text_similarities,
     texts_of,
 )
 
@@ -56,6 +57,20 @@ def test_features_are_kept_with_what_they_were_made_from(tmp_path):
         cached_features(['a', 'b'], lambda texts: np.ones((1, 2)))
     with pytest.raises(ValueError, match='finite'):
         cached_features(['a'], lambda texts: np.full((1, 2), np.nan))
+
+
+def test_what_all_texts_share_makes_them_no_more_alike():
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(6, 8))
+    found = text_similarities(own)
+    centred = own - own.mean(0)
+    for i in range(6):
+        for j in range(6):
+            cosine = centred[i] @ centred[j] / np.linalg.norm(centred[i]) / np.linalg.norm(
+                centred[j])
+            assert found[i, j] == pytest.approx(cosine)
+    np.testing.assert_allclose(text_similarities(own + 100), found, atol=1e-9)
+    assert not text_similarities(np.ones((3, 4))).any()
 
 
 def test_language_models_features_are_kept_by_default(tmp_path, monkeypatch):

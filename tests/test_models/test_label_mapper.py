@@ -66,6 +66,39 @@ def test_merging_gives_nodes_links_and_rows():
     assert made.marginal.tolist() == pytest.approx([1 / 3] * 3 + [0.5] * 2)
 
 
+def test_first_links_follow_affinities_where_nothing_was_merged():
+    made = mapper()
+    affinities = np.zeros((5, 5))
+    affinities[1, 4] = affinities[4, 1] = 1.0  # `sky` of one is near `car` of two
+    affinities[1, 3] = affinities[3, 1] = 0.4
+    affinities[2, 3] = 0.9  # `car` of one has a class of two already
+    made.merge(MERGED, affinities)
+    links = made.graph.adjacency(made.nodes)
+    sure = np.log(9)  # of two classes one with 0.9
+    logits = np.array([0.4, 1.0]) * sure
+    expected = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(links[1, 3:].detach().numpy(), expected, rtol=1e-4)
+    for node, column in ((0, 3), (2, 4), (0, 0), (1, 1), (2, 2)):
+        assert links[node, column].item() == pytest.approx(0.9, abs=1e-4)
+    made.merge(MERGED)  # forgotten
+    assert made.graph.adjacency(made.nodes)[1, 3].item() == pytest.approx(0.5)
+
+
+def test_affinities_of_a_node_are_the_mean_of_its_classes():
+    made = mapper()
+    three = [*SPACES, LabelSpace('three', ['road', 'thing'])]
+    made = GNNLabelMapper(7, 4, text=TEXT, hidden=6)
+    made.bind(unify_disjoint(three))
+    merged = UnifiedLabelSpace(['road', 'sky', 'car', 'road 3', 'thing'], three, {
+        'one': [0, 1, 2, -1, -1], 'two': [0, -1, 1, -1, -1], 'three': [-1, -1, -1, 0, 1]})
+    affinities = np.random.default_rng(0).random((7, 7))
+    made.merge(merged, affinities)
+    weights = made.graph.edge_weights.detach().numpy()
+    for c in (5, 6):  # node `road` is class 0 of one and class 0 (column 3) of two
+        mean = (affinities[0, c] + affinities[3, c]) / 2
+        assert weights[0, c] == pytest.approx(mean * np.log(9), rel=1e-5)
+
+
 @pytest.mark.parametrize('phase', [MapperPhase.GRAPH, MapperPhase.SEGMENTATION, MapperPhase.FINAL])
 def test_logits_are_equations_four_and_five(phase):
     made = in_phase(phase)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
@@ -18,12 +18,20 @@ from ...apis.cross_heads import gather_confusions, node_usage
 from ...apis.whole_images import loading_workers, training_images
 from ...label_spaces import UnifiedLabelSpace
 from ...label_spaces.cross_iou import cross_ious
-from ...label_spaces.merging import COSTS, best_merges, merge_costs, unify_by_merges
+from ...label_spaces.merging import (
+    COSTS,
+    best_merges,
+    head_affinities,
+    merge_costs,
+    unify_by_merges,
+)
+from ...label_spaces.text_features import text_similarities
 from ...models import GNNLabelMapper, MapperPhase
 from ...models.label_mapper import on_rank_0
 from ...registry import HOOKS
 from ..runner_parts import optimizers_of, plain_model, share_buffers
 
+FIRST_LINKS = ('merges', 'affinity')
 _KINDS = {phase.name.lower(): phase for phase in MapperPhase}
 
 
@@ -66,11 +74,17 @@ class TrainingPhases(Hook):
         cost: Cost of merging, see :func:`mmseg_multids.label_spaces.merging.merge_costs`:
             ``'absolute'`` is Eq. (11).
         penalty: Cost of a node, lambda of Eq. (10).
+        first_links: What a node is linked with at first in datasets that have none of its merged
+            classes. ``'merges'``: all classes alike, as in the paper. ``'affinity'``: the nearer a
+            class is to the node's own, see :func:`mmseg_multids.label_spaces.merging
+            .head_affinities`, plus ``text_weight`` times :func:`mmseg_multids.label_spaces
+            .text_features.text_similarities`.
+        text_weight: Weight of texts beside what the heads say.
         label_space: Begin with the nodes of this file instead of merging. With the weights of a
             finished run (``load_from``) training goes on with an edited label space.
         merge_images: Try heads on so many images of each dataset. Default: all.
         prune_images: Look at so many images of each dataset for links that are used. Default: all.
-        min_share: See :func:`mmseg_multids.label_spaces.pruning.kept_links`.
+        min_share: See :func:`mmseg_multids.label_spaces.pruning.kept_links`; 0 is the paper's.
 
     Raises:
         ValueError: Unknown kinds or keys; phases in an order that cannot be, or of no iterations;
@@ -85,8 +99,9 @@ class TrainingPhases(Hook):
     """
 
     def __init__(self, phases: Sequence[dict], cost: str = 'relative', penalty: float = 0.5,
+                 first_links: str = 'affinity', text_weight: float = 1.0,
                  label_space: str | None = None, merge_images: int | None = None,
-                 prune_images: int | None = None, min_share: float = 0.0) -> None:
+                 prune_images: int | None = None, min_share: float = 0.05) -> None:
         self.phases = [_phase(i, dict(phase)) for i, phase in enumerate(phases)]
         self._check_order()
         if not penalty >= 0:
@@ -99,7 +114,14 @@ class TrainingPhases(Hook):
                              'needed')
         if cost not in COSTS:
             raise ValueError(f'TrainingPhases: cost={cost!r}: allowed are {", ".join(COSTS)}')
+        if first_links not in FIRST_LINKS:
+            raise ValueError(f'TrainingPhases: first_links={first_links!r}: allowed are '
+                             f'{", ".join(FIRST_LINKS)}')
+        if not text_weight >= 0:
+            raise ValueError(f'TrainingPhases: text_weight={text_weight}: a number from 0 is '
+                             'needed')
         self.cost, self.penalty, self.label_space = cost, penalty, label_space
+        self.first_links, self.text_weight = first_links, text_weight
         self.merge_images, self.prune_images = merge_images, prune_images
         self.min_share = min_share
         self._still: tuple[int, list[nn.Module]] = (-1, [])
@@ -128,6 +150,17 @@ class TrainingPhases(Hook):
                 f'TrainingPhases: the phases have {self.starts[-1]} iterations '
                 f'({" + ".join(str(phase.iters) for phase in self.phases)}), '
                 f'train_cfg.max_iters={runner.max_iters}; they must be equal')
+        others = [name for name, module in model.named_modules()
+                  if isinstance(module, GNNLabelMapper) and module is not mapper]
+        if others:
+            raise ValueError('TrainingPhases leads the mapper of model.decode_head; '
+                             f'{others[0]} is another one: give that head another classifier')
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook) and hook.begin_iter < self.starts[-2]:
+                raise ValueError(
+                    f'TrainingPhases: EMAHook averages from iteration {hook.begin_iter} on, but '
+                    f'rows stand for other nodes after each decision: set begin_iter='
+                    f'{self.starts[-2]}, where the last phase begins, or later')
         # What would fail after days is tried now.
         training_images(runner.cfg)
         mapper.check_solver()
@@ -194,7 +227,7 @@ class TrainingPhases(Hook):
         share_buffers(plain_model(runner))
         if kind != MapperPhase.HEADS and (mapper.current_phase == MapperPhase.HEADS or (
                 index == 0 and self.label_space is not None)):
-            mapper.merge(self._merged(runner))
+            mapper.merge(*self._merged(runner))
         if mapper.current_phase == MapperPhase.GRAPH and kind != MapperPhase.GRAPH:
             mapper.solve()
         mapper.phase.fill_(int(kind))
@@ -208,19 +241,25 @@ class TrainingPhases(Hook):
         self._train_only(runner, phase)
         self._report(runner, f'{index + 1}_{phase.kind}')
 
-    def _merged(self, runner) -> UnifiedLabelSpace:
+    def _merged(self, runner) -> tuple[UnifiedLabelSpace, np.ndarray | None]:
+        """Return the nodes to begin with, and how near classes are."""
         if self.label_space is not None:
-            return UnifiedLabelSpace.from_json(self.label_space)
+            return UnifiedLabelSpace.from_json(self.label_space), None
         model = plain_model(runner)
         confusions = gather_confusions(model, training_images(runner.cfg),
                                        max_images=self.merge_images,
                                        num_workers=loading_workers(runner.cfg))
         spaces = list(model.label_space.spaces.values())
-        costs = merge_costs(cross_ious(confusions), spaces, self.cost)
+        ious = cross_ious(confusions)
+        costs = merge_costs(ious, spaces, self.cost)
         dataset_of = np.repeat(np.arange(len(spaces)), [s.num_classes for s in spaces])
         # Several solutions may be as good: rank 0 decides.
         merges = on_rank_0(lambda: best_merges(costs, dataset_of, self.penalty))
-        return unify_by_merges(spaces, merges)
+        nodes = unify_by_merges(spaces, merges)
+        if self.first_links == 'merges':
+            return nodes, None
+        text = self._mapper(runner).graph.text_features.cpu().numpy()
+        return nodes, head_affinities(ious, spaces) + self.text_weight * text_similarities(text)
 
     def _prune(self, runner) -> None:
         mapper = self._mapper(runner)

@@ -288,7 +288,7 @@ class GNNLabelMapper(BaseModule):
     # ---------------------------------------------------------------- transitions
 
     @torch.no_grad()
-    def merge(self, label_space: UnifiedLabelSpace) -> None:
+    def merge(self, label_space: UnifiedLabelSpace, affinities: np.ndarray | None = None) -> None:
         """Begin with the nodes of a label space (Appendix B).
 
         Their number, their classes and, for the edges of the graph, the first links. Nodes have the
@@ -296,6 +296,9 @@ class GNNLabelMapper(BaseModule):
 
         Args:
             label_space: Of the same datasets, with at most as many nodes as there are classes.
+            affinities: How near classes are to each other; 1 stands for as near as merged ones. A
+                node begins with links, to the datasets of which it has no class, as near as their
+                classes are to its own. Default: with equal links. Shape [C, C].
 
         Raises:
             ValueError: It has other datasets or classes, or more nodes.
@@ -303,6 +306,10 @@ class GNNLabelMapper(BaseModule):
         self.check_space(label_space)
         count, device = label_space.num_nodes, self.active.device
         class_rows = self._class_rows()  # [C, D]
+        near = torch.zeros(count, sum(self.sizes), dtype=torch.float64)  # of nodes to classes
+        if affinities is not None:
+            member = np.concatenate([label_space.mapping(s.name) for s in self.spaces], axis=1)
+            near += torch.from_numpy(member @ affinities / member.sum(axis=1, keepdims=True))
         self.active.zero_()
         self.active[:count] = True
         self.class_of_node.fill_(-1)
@@ -314,9 +321,12 @@ class GNNLabelMapper(BaseModule):
             self.class_of_node[s, :count] = classes
             nodes = (classes >= 0).nonzero().flatten()
             rows = self._columns[space.name].start + classes[nodes]
-            least = 1 / space.num_classes
-            self.graph.edge_weights[nodes, rows] = link_weight(
-                max(self.link_probability, least), space.num_classes)
+            sure = link_weight(max(self.link_probability, 1 / space.num_classes),
+                               space.num_classes)
+            columns = self._columns[space.name]
+            self.graph.edge_weights[:count, columns] = sure * torch.where(
+                (classes < 0)[:, None], near[:, columns].to(device), 0).to(class_rows)
+            self.graph.edge_weights[nodes, rows] = sure
             self.node_embedding[nodes] += class_rows[rows]
             parts[nodes] += 1
         self.node_embedding[:count] /= parts[:, None]
