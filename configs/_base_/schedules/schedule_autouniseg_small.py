@@ -2,4 +2,4 @@
 _base_ = './schedule_adamw.py'
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'classifier.graph': dict(decay_mult=0.0)}))
-train_cfg = dict(max_iters=1000, val_interval=1000)
+train_cfg = dict(max_iters=720, val_interval=720)
