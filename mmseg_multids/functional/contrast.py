@@ -77,7 +77,7 @@ def _image_to_image(features: Tensor, labels: Tensor, keys: Tensor, key_labels: 
         return None
     target = means[place[own]] / (temperature * count)
     weight = target.new_full((count,), 1 / count)
-    return _sum(features.flatten(1).T[own], _softmax_rule(
+    return _sum(features.flatten(1).T, own.nonzero().flatten(), _softmax_rule(
         keys / temperature, weight, lambda part: target[part]), len(keys))
 
 
@@ -155,7 +155,7 @@ def mixed_pixel_to_prototype(features: Tensor, targets: tuple[tuple[Tensor, Tens
     def target(part: slice) -> Tensor:
         return sum(columns[i[part]] * w[part, None] for i, w in zip(ids, weights))
 
-    return _sum(_rows(features)[used], _softmax_rule(columns, total[used], target), len(columns))
+    return _sum(_rows(features), used, _softmax_rule(columns, total[used], target), len(columns))
 
 
 def prototype_consistency(features: Tensor, keys: Tensor, prototypes: Tensor,
@@ -188,19 +188,18 @@ def prototype_consistency(features: Tensor, keys: Tensor, prototypes: Tensor,
     prototypes, valid = _known(features, prototypes, valid)
     columns = _precise(prototypes.detach())[valid]
     rows, others = _rows(features), _rows(keys.detach())
-    if mask is not None:
-        used = mask.flatten().nonzero().flatten()
-        rows, others = rows[used], others[used]
-    if not len(rows) or not len(columns):
+    used = torch.arange(len(rows), device=rows.device) if mask is None else \
+        mask.flatten().nonzero().flatten()
+    if not len(used) or not len(columns):
         return features.sum() * 0
     scaled = columns / temperature
-    weight = scaled.new_full((len(rows),), 1 / len(rows))
+    weight = scaled.new_full((len(used),), 1 / len(used))
 
     def target(part: slice) -> Tensor:
-        share = (_precise(others[part]) @ columns.T / key_temperature).softmax(dim=1)
+        share = (_precise(others[used[part]]) @ columns.T / key_temperature).softmax(dim=1)
         return share @ scaled * weight[part, None]
 
-    return _sum(rows, _softmax_rule(scaled, weight, target), len(columns))
+    return _sum(rows, used, _softmax_rule(scaled, weight, target), len(columns))
 
 
 def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_labels: Tensor,
@@ -250,7 +249,7 @@ def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_la
             gradient = torch.autograd.grad(loss, x)[0] if with_gradient else None
         return loss.detach(), gradient
 
-    return _sum(_rows(features)[used], rule, 3 * len(columns))
+    return _sum(_rows(features), used, rule, 3 * len(columns))
 
 
 @torch.no_grad()
@@ -334,41 +333,47 @@ def _softmax_rule(columns: Tensor, weight: Tensor, target: Callable[[slice], Ten
 
 
 class _ByChunks(torch.autograd.Function):
-    """The sum of a rule over chunks of rows.
+    """The sum of a rule over chunks of some of the rows.
 
     The gradient is made with the loss and kept where it takes at most half of what the logits would
     take, else made anew in the backward pass.
     """
 
     @staticmethod
-    def forward(ctx, rows: Tensor, rule: Rule, width: int) -> Tensor:
-        ctx.rule, ctx.step = rule, _chunk(rows, width)
+    def forward(ctx, rows: Tensor, used: Tensor | None, rule: Rule, width: int) -> Tensor:
+        ctx.rule, ctx.used, ctx.step = rule, used, _chunk(rows, width)
         keep = ctx.needs_input_grad[0] and 2 * rows.shape[1] <= width
         total = rows.new_zeros((), dtype=_precise(rows[:0]).dtype)
         # In single precision: gradients of a mean over pixels vanish in half precision.
-        gradient = torch.empty_like(rows, dtype=total.dtype) if keep else None
+        gradient = _gradient(rows, used, total.dtype) if keep else None
         with torch.autocast(rows.device.type, enabled=False):
-            for part in _parts(len(rows), ctx.step):
-                loss, own = rule(_precise(rows[part]), part, keep)
+            for place, part in _chunks_of(rows, used, ctx.step):
+                loss, own = rule(_precise(rows[place]), part, keep)
                 total += loss
                 if keep:
-                    gradient[part] = own
+                    gradient[place] = own
         ctx.kept = keep
         ctx.save_for_backward(gradient if keep else rows)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, of_output: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx, of_output: Tensor) -> tuple[Tensor, None, None, None]:
         (saved,) = ctx.saved_tensors
         if ctx.kept:
-            return saved * of_output, None, None
-        gradient = torch.empty_like(saved)
+            return saved * of_output, None, None, None
+        gradient = _gradient(saved, ctx.used, saved.dtype)
         with torch.autocast(saved.device.type, enabled=False):
-            for part in _parts(len(saved), ctx.step):
-                _, own = ctx.rule(_precise(saved[part]), part, True)
-                gradient[part] = own * of_output
-        return gradient, None, None
+            for place, part in _chunks_of(saved, ctx.used, ctx.step):
+                _, own = ctx.rule(_precise(saved[place]), part, True)
+                gradient[place] = (own * of_output).to(gradient.dtype)
+        return gradient, None, None, None
+
+
+def _gradient(rows: Tensor, used: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Room for a gradient; zero where rows may be unused."""
+    make = torch.empty if used is None else torch.zeros
+    return make(rows.shape, dtype=dtype, device=rows.device)
 
 
 def _parts(count: int, step: int) -> Iterator[slice]:
@@ -376,8 +381,16 @@ def _parts(count: int, step: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def _sum(rows: Tensor, rule: Rule, width: int) -> Tensor:
-    return _ByChunks.apply(rows, rule, width)
+def _chunks_of(rows: Tensor, used: Tensor | None,
+               step: int) -> Iterator[tuple[Tensor | slice, slice]]:
+    """Yield where the rows of a chunk are, and which of the used ones they are."""
+    for part in _parts(len(rows) if used is None else len(used), step):
+        yield part if used is None else used[part], part
+
+
+def _sum(rows: Tensor, used: Tensor, rule: Rule, width: int) -> Tensor:
+    """Sum a rule over some rows; ``used`` are their ids, ascending."""
+    return _ByChunks.apply(rows, used if len(used) < len(rows) else None, rule, width)
 
 
 def _chunk(rows: Tensor, width: int) -> int:

@@ -11,6 +11,7 @@ from .heads import UniSegHead
 from .label_mapper import GNNLabelMapper, MapperPhase
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
+from .prototypes import BankStatistics, PrototypeBank
 from .segmentors import (
     MultiDatasetSegmentor,
     MultiDatasetTTAModel,
@@ -18,6 +19,7 @@ from .segmentors import (
 )
 
 __all__ = [
+    'BankStatistics',
     'ClassRelationalBCELoss',
     'CosineNodeClassifier',
     'DSBN',
@@ -31,6 +33,7 @@ __all__ = [
     'MultiLabelPrediction',
     'NullBCELoss',
     'PixelCrossEntropyLoss',
+    'PrototypeBank',
     'StagedNodeClassifier',
     'UniSegHead',
     'classifier_in_use',
