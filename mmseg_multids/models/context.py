@@ -8,6 +8,8 @@ from typing import NamedTuple, Union
 
 import torch
 
+from .mixing import MixedBatch
+
 #: Name of the target that reads all nodes of the unified label space.
 UNIFIED = 'unified'
 
@@ -60,6 +62,7 @@ class Batch(NamedTuple):
     groups: tuple[DatasetGroup, ...] = ()
     target: str | None = None
     norm_groups: tuple[DatasetGroup, ...] = ()
+    mixed: MixedBatch | None = None
 
 
 class DatasetContext:
@@ -107,9 +110,15 @@ class DatasetContext:
         """What predictions are read as."""
         return self._batch.target
 
+    @property
+    def mixed(self) -> MixedBatch | None:
+        """The second half of what each image shows, where images are mixed across datasets."""
+        return self._batch.mixed
+
     @contextmanager
     def batch(self, names: Sequence[str] | None, target: str | None = None,
-              norm: Sequence[str] | None = None) -> Iterator[DatasetContext]:
+              norm: Sequence[str] | None = None,
+              mixed: MixedBatch | None = None) -> Iterator[DatasetContext]:
         """Set the batch for the duration of a ``with`` block; blocks may be nested.
 
         Args:
@@ -117,6 +126,7 @@ class DatasetContext:
             target: What predictions are read as.
             norm: Dataset whose statistics normalise each sample, or :data:`MEAN`. Default:
                 ``names``.
+            mixed: What else the images show.
         """
         groups: list[DatasetGroup] = []
         if names is not None:
@@ -126,7 +136,7 @@ class DatasetContext:
             norm_groups = group_by_dataset(norm, (*self.datasets, MEAN))
         saved = self._batch
         self._batch = Batch(None if names is None else tuple(names), tuple(groups), target,
-                            tuple(norm_groups))
+                            tuple(norm_groups), mixed)
         self._recalled = None  # whatever was recalled belongs to a backward that is over
         try:
             yield self

@@ -200,10 +200,25 @@ class UniSegHead(BaseModule):
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
         if self.mapper is None:
-            return self._losses(embedding, labels, 1.0)
+            return self._losses_of_all(embedding, labels, 1.0)
         with self.mapper.at_hand():
-            return {**self._losses(embedding, labels, self.mapper.dataset_loss_weight),
+            return {**self._losses_of_all(embedding, labels, self.mapper.dataset_loss_weight),
                     **self.mapper.losses()}
+
+    def _losses_of_all(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
+        """Losses with the labels of the images and, where they are mixed, of their partners."""
+        mixed = self.context.mixed
+        if mixed is None:
+            return self._losses(embedding, labels, factor)
+        losses = self._losses(embedding, labels, factor * mixed.share)
+        with self.context.batch(mixed.partner_names):
+            others = self._losses(embedding, mixed.partner_labels[:, None],
+                                  factor * (1 - mixed.share))
+        for key, value in others.items():
+            # Accuracy is that on the images' own labels: a mean of both would be of nothing.
+            if not key.endswith('acc_seg'):
+                losses[key] = losses[key] + value if key in losses else value
+        return losses
 
     def _losses(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
         """Losses of each dataset: embedding [B, D, h, w], labels [B, 1, H, W]."""

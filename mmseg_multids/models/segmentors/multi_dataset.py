@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.logging import print_log
+from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...datasets.metainfo import check_dataset_name, label_spaces_from_cfg
@@ -26,6 +28,7 @@ from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
+from ..mixing import CrossDatasetMixing
 from ..readout import REDUCTIONS
 from .checkpoint import (
     SPACE_KEY,
@@ -62,6 +65,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
         finetune_from: Checkpoint of a run on other datasets. All of its weights but the classifiers
             are the initial ones (the paper's finetuning baseline). Weights of ordinary batch norms
             fit dataset-specific ones.
+        mixing: Mix the images of a batch across datasets: ``dict(region=0.5, pixel=0.5)`` are the
+            probabilities of :class:`CrossDatasetMixing` (MDP, section 3.3).
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
             read as: a dataset's name or ``'unified'``. Default: each sample's own dataset.
             ``unseen`` says how datasets that the model was not trained on are read:
@@ -91,6 +96,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
                  label_space: dict | None = None,
                  dataset_norm: dict | None = None,
                  finetune_from: str | None = None,
+                 mixing: dict | None = None,
                  **kwargs) -> None:
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
         self.given_label_space: UnifiedLabelSpace = build_label_space(
@@ -98,6 +104,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.context = DatasetContext(self.given_label_space.datasets)
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
+        self.mixing = None if mixing is None else CrossDatasetMixing(**{
+            'ignore_index': self.decode_head.ignore_index, **mixing})
         self._partial_load = False
         self.register_buffer(SPACE_KEY, space_to_bytes(self.given_label_space))
         if dataset_norm is not None:
@@ -212,7 +220,15 @@ class MultiDatasetSegmentor(EncoderDecoder):
             # views instead of gathering each dataset.
             inputs, data_samples = inputs[order], [data_samples[i] for i in order]
             names = [names[i] for i in order]
-        with self.context.batch(names):
+        mixed = None
+        if self.mixing is not None:
+            labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
+            mixed = self.mixing(inputs, labels, names)
+            if mixed is not None:
+                inputs = mixed.inputs
+                data_samples = [_relabelled(sample, own)
+                                for sample, own in zip(data_samples, mixed.labels)]
+        with self.context.batch(names, mixed=mixed):
             losses = super().loss(inputs, data_samples)
             self.context.remember(losses)
         return losses
@@ -476,6 +492,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
                                       unexpected_keys, error_msgs)
         if stored is None and key in missing_keys:
             missing_keys.remove(key)
+
+
+def _relabelled(sample: SegDataSample, labels: Tensor) -> SegDataSample:
+    """A sample of the same image with other labels. [H, W]."""
+    return SegDataSample(metainfo=sample.metainfo, gt_sem_seg=PixelData(data=labels[None]))
 
 
 def _dataset_of(sample) -> str:
