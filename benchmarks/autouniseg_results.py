@@ -112,7 +112,8 @@ def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace)
     init_default_scope(cfg.default_scope)
     search, test = images_to_test(cfg, 'train'), images_to_test(cfg, 'val')
     # Nothing needs to be searched where all tested datasets are trained on.
-    match = 'search' if set(test.names) - {entry['name'] for entry in cfg.model.datasets} else 'name'
+    unseen = set(test.names) - {entry['name'] for entry in cfg.model.datasets}
+    match = 'search' if unseen else 'name'
     found, nodes = {}, 0
     for part in _each_alone(cfg) if row == 'single' else [cfg]:
         with _plain_dumps():
