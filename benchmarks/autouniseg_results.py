@@ -111,6 +111,9 @@ def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace)
     cfg = _config(which, row, seed, folder, args)
     init_default_scope(cfg.default_scope)
     search, test = images_to_test(cfg, 'train'), images_to_test(cfg, 'val')
+    # Nothing needs to be searched where all tested datasets are trained on.
+    unseen = set(test.names) - {entry['name'] for entry in cfg.model.datasets}
+    match = 'search' if unseen else 'name'
     found, nodes = {}, 0
     for part in _each_alone(cfg) if row == 'single' else [cfg]:
         with _plain_dumps():
@@ -119,7 +122,7 @@ def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace)
         space = runner.model.label_space
         targets = [*space.datasets, *(() if row in APART else (UNIFIED,))]
         found.update((r.label, {k: None if np.isnan(v) else v for k, v in r.miou.items()})
-                     for r in cross_evaluate(runner.model, search, test, targets,
+                     for r in cross_evaluate(runner.model, search, test, targets, match,
                                              search_images=100))
         nodes += space.num_nodes
     result = {'miou': found, 'nodes': nodes, 'links': {}}

@@ -32,7 +32,7 @@ def decided(runner) -> dict:
     counts = gather_confusions(model, training_images(runner.cfg), max_images=5)
     mapper = model.decode_head.mapper
     hook = next(h for h in runner.hooks if type(h).__name__ == 'TrainingPhases')
-    mapper.merge(hook._merged(runner))
+    mapper.merge(*hook._merged(runner))
     prepared(runner)
     mapper.solve()
     return {'class_of_node': mapper.class_of_node.clone(), 'marginal': mapper.marginal.clone(),
