@@ -7,6 +7,7 @@ from .classifiers import (
     classifier_in_use,
 )
 from .context import UNIFIED, DatasetContext
+from .contrast import PrototypeContrast
 from .heads import UniSegHead
 from .label_mapper import GNNLabelMapper, MapperPhase
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
@@ -34,6 +35,7 @@ __all__ = [
     'NullBCELoss',
     'PixelCrossEntropyLoss',
     'PrototypeBank',
+    'PrototypeContrast',
     'StagedNodeClassifier',
     'UniSegHead',
     'classifier_in_use',

@@ -26,6 +26,8 @@ class MixedBatch(NamedTuple):
     partner_labels: Tensor
     #: How much of each image is its own.
     share: float
+    #: Whether each pixel shows both images, not one of them.
+    blended: bool
 
 
 class CrossDatasetMixing:
@@ -82,7 +84,7 @@ class CrossDatasetMixing:
         others, other_labels = inputs[partners], labels[partners]
         if kind >= self.region:
             return MixedBatch(blend(inputs, others, share), labels, partner_names, other_labels,
-                              share)
+                              share, True)
         size = tuple(labels.shape[1:])
         boxes = [random_box(size, 1 - share) for _ in names]
         nothing = torch.full_like(labels[0], self.ignore_index)
@@ -91,4 +93,4 @@ class CrossDatasetMixing:
             torch.stack([paste(own, nothing, box) for own, box in zip(labels, boxes)]),
             partner_names,
             torch.stack([paste(nothing, other, box) for other, box in zip(other_labels, boxes)]),
-            1 - boxes[0].height * boxes[0].width / (size[0] * size[1]))
+            1 - boxes[0].height * boxes[0].width / (size[0] * size[1]), False)

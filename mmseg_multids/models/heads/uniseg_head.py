@@ -16,6 +16,7 @@ from ...functional import hard_pixels, pixel_accuracy
 from ...label_spaces import UnifiedLabelSpace
 from ...registry import MODELS
 from ..context import UNIFIED, DatasetContext, DatasetGroup
+from ..contrast import PrototypeContrast
 from ..label_mapper import GNNLabelMapper, MapperPhase
 from ..losses import PixelLoss
 from ..readout import MatchedReadOut, ReadOut
@@ -48,6 +49,7 @@ class UniSegHead(BaseModule):
             every labelled pixel counts alike; otherwise each process divides by its own. Needs
             losses with ``avg_non_ignore=True`` and no pixel sampler.
         ignore_index: Label id that is not labelled.
+        contrast: Arguments of :class:`PrototypeContrast`, an auxiliary loss on the embedding.
         init_cfg: MMEngine's initialisation.
 
     Raises:
@@ -76,6 +78,7 @@ class UniSegHead(BaseModule):
                  sampler: dict | None = None,
                  sync_normalizer: bool = False,
                  ignore_index: int = 255,
+                 contrast: dict | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.head = build_pixel_embedder(head)
@@ -120,6 +123,8 @@ class UniSegHead(BaseModule):
             raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', 'sum'")
         self.dataset_reduction = dataset_reduction
 
+        self.contrast = None if contrast is None else PrototypeContrast(
+            label_space, self.head.channels, ignore_index=ignore_index, **contrast)
         # A module's name must not be one of the container's own attributes, such as 'train'.
         self.readouts = nn.ModuleDict({f'to_{name}': ReadOut(label_space, name)
                                        for name in (*label_space.datasets, UNIFIED)})
@@ -199,11 +204,13 @@ class UniSegHead(BaseModule):
         """
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
+        further = {} if self.contrast is None else self.contrast(
+            embedding, labels[:, 0], self.context.names, self.context.mixed)
         if self.mapper is None:
-            return self._losses_of_all(embedding, labels, 1.0)
+            return {**self._losses_of_all(embedding, labels, 1.0), **further}
         with self.mapper.at_hand():
             return {**self._losses_of_all(embedding, labels, self.mapper.dataset_loss_weight),
-                    **self.mapper.losses()}
+                    **self.mapper.losses(), **further}
 
     def _losses_of_all(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
         """Losses with the labels of the images and, where they are mixed, of their partners."""

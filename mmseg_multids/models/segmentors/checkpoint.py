@@ -45,7 +45,7 @@ def check_network(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: st
         if stored is None:
             if not key.startswith('auxiliary_head') and not key.endswith(
                     ('num_batches_tracked', 'dataset_names', SPACE_KEY)) \
-                    and '.loss_decode.' not in key:
+                    and '.loss_decode.' not in key and '.contrast.' not in key:
                 missing.append(key)
         elif stored.shape != own.shape and not key.endswith(('dataset_names', SPACE_KEY)):
             layer = model.get_submodule(key.rpartition('.')[0])
@@ -56,7 +56,8 @@ def check_network(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: st
     known = {prefix + key for key in model.state_dict()}
     surplus = [key[len(prefix):] for key in state_dict
                if key.startswith(f'{prefix}decode_head.') and key not in known
-               and '.loss_decode.' not in key and not key.endswith('dataset_names')]
+               and '.loss_decode.' not in key and '.contrast.' not in key
+               and not key.endswith('dataset_names')]
     if not missing and not other and not surplus:
         return
     lines = [f'{len(found)} {what}: {", ".join(found[:3])}{" ..." if len(found) > 3 else ""}'
