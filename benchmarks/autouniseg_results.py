@@ -38,7 +38,8 @@ from mmseg_multids.label_spaces.links import Link, links_of, score_links
 from mmseg_multids.models import UNIFIED
 
 ROOT = Path(__file__).parent.parent
-SETS = ('toyworld4', 'realbench4')
+#: Side of images or crops of each set.
+SETS = {'toyworld4': 96, 'realbench4': 64}
 #: Rows whose classes have a row of their own each.
 APART = ('single', 'multi-head')
 LINEAR = {'classifier': {'_delete_': True, 'type': 'LinearNodeClassifier'}}
@@ -234,12 +235,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=SETS)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/autouniseg_results'))
-    parser.add_argument('--size', type=int, default=96, help='side of images or crops')
+    parser.add_argument('--size', type=int, help='side of images or crops (default: 96, and 64 '
+                        'of the real datasets)')
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     parser.add_argument('--one', help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.out = args.out.resolve()
+    args.size = args.size or SETS.get(args.set)
     if args.one:
         which, row, seed = json.loads(args.one)
         one(which, row, seed, folder_of(which, row, seed, args.out), args)
