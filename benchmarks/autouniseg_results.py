@@ -6,6 +6,7 @@ training images. Finished runs are kept in ``--out`` and not repeated, so an int
 on.
 
     python benchmarks/autouniseg_results.py --set toyworld4 --out work_dirs/autouniseg_results
+    python benchmarks/autouniseg_results.py --set toyworld4_long --out work_dirs/autouniseg_results
     python benchmarks/autouniseg_results.py --set realbench4 --out work_dirs/autouniseg_results
 """
 
@@ -39,7 +40,10 @@ from mmseg_multids.models import UNIFIED
 
 ROOT = Path(__file__).parent.parent
 #: Side of images or crops of each set.
-SETS = {'toyworld4': 96, 'realbench4': 64}
+SETS = {'toyworld4': 96, 'toyworld4_long': 96, 'realbench4': 64}
+#: How much longer phases take in the long set, and its rows.
+LONG = {'heads': 4, 'final': 2}
+LONG_ROWS = ('AutoUniSeg', 'initial adjacency, no graph')
 #: Rows whose classes have a row of their own each.
 APART = ('single', 'multi-head')
 LINEAR = {'classifier': {'_delete_': True, 'type': 'LinearNodeClassifier'}}
@@ -67,10 +71,15 @@ ROWS = {
 
 
 def _config(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> Config:
-    cfg = Config.fromfile(ROOT / 'configs' / 'autouniseg' / f'autouniseg_{which}.py')
+    name = which.removesuffix('_long')
+    cfg = Config.fromfile(ROOT / 'configs' / 'autouniseg' / f'autouniseg_{name}.py')
     # No reports, which draw pictures.
     hook = next(h for h in cfg.custom_hooks if h.type == 'TrainingPhases')
     cfg.custom_hooks = [hook]
+    if which.endswith('_long'):
+        hook.phases = [{**phase, 'iters': phase.iters * LONG.get(phase.kind, 1)}
+                       for phase in hook.phases]
+        cfg.train_cfg.max_iters = sum(phase['iters'] for phase in hook.phases)
     changes = dict(ROWS[row])
     hook.update(changes.pop('phases', {}))
     cfg.merge_from_dict(changes)
@@ -182,13 +191,18 @@ def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
 def report(which: str, seeds: Sequence[int], out: Path) -> str:
     """Return the tables of a set."""
     found = {row: [json.loads((folder_of(which, row, seed, out) / 'scores.json').read_text())
-                   for seed in seeds] for row in ROWS}
+                   for seed in seeds] for row in rows_of(which)}
     datasets = list(next(iter(found['AutoUniSeg']))['miou'][UNIFIED])
     seen = [d for d in datasets if d in found['AutoUniSeg'][0]['miou']]
     blocks = [f'#### mIoU on {kind} datasets\n\n' + _table(found, names) for kind, names in
               (('seen', seen), ('unseen', [d for d in datasets if d not in seen])) if names]
     blocks.append('#### Links between classes of different datasets\n\n' + _links(found))
     return '\n\n'.join(blocks)
+
+
+def rows_of(which: str) -> list[str]:
+    """Return the rows of a set."""
+    return list(LONG_ROWS if which.endswith('_long') else ROWS)
 
 
 def _table(found: dict, names: Sequence[str]) -> str:
@@ -211,19 +225,26 @@ def _value(result: dict, name: str) -> float:
 
 
 def _links(found: dict) -> str:
-    lines = ['| | found | true | precision | recall | F1 | F1 before pruning |', '|---' * 7 + '|']
+    lines = ['| | found | true | precision | recall | F1 | F1 before pruning | F1 of the merges |',
+             '|---' * 8 + '|']
     for row, results in found.items():
         if row in (*APART, 'direct concatenation'):
             continue
         final = [r['links']['final'] for r in results]
-        before = [next((v for k, v in r['links'].items() if k.endswith('_final')), None)
-                  for r in results]
-        unpruned = _share([b['f1'] for b in before]) if all(before) else '-'
+        stages = [_stages(r['links']) for r in results]
+        before, merges = (_share([s[i]['f1'] for s in stages]) if all(stages) else '-'
+                          for i in (0, 1))
         lines.append(
             f'| {row} | {np.mean([f["found"] for f in final]):.0f} | {final[0]["true"]} | '
             + ' | '.join(_share([f[k] for f in final]) for k in ('precision', 'recall', 'f1'))
-            + f' | {unpruned} |')
+            + f' | {before} | {merges} |')
     return '\n'.join(lines)
+
+
+def _stages(links: dict) -> tuple[dict, dict] | None:
+    """Scores before pruning and of the first merges, where a row has them."""
+    last = [v for k, v in links.items() if k.endswith('_final')]
+    return (last[0], next(v for k, v in links.items() if k.startswith('2_'))) if last else None
 
 
 def _share(values: Sequence[float]) -> str:
@@ -249,7 +270,7 @@ def main() -> None:
         return
     if args.set is None:
         parser.error('--set is needed')
-    runs = [(args.set, row, seed) for row in ROWS for seed in args.seeds]
+    runs = [(args.set, row, seed) for row in rows_of(args.set) for seed in args.seeds]
     with ThreadPoolExecutor(args.jobs) as pool:
         for i, _ in enumerate(pool.map(lambda run: launch(*run, args), runs), 1):
             print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)
