@@ -41,9 +41,9 @@ from mmseg_multids.models import UNIFIED
 ROOT = Path(__file__).parent.parent
 #: Side of images or crops of each set.
 SETS = {'toyworld4': 96, 'toyworld4_long': 96, 'realbench4': 64}
-#: How much longer phases take in the long set, and its rows.
+#: How much longer phases take in the long set, and its rows: it is about links.
 LONG = {'heads': 4, 'final': 2}
-LONG_ROWS = ('AutoUniSeg', 'initial adjacency, no graph')
+LONG_ROWS = ('AutoUniSeg',)
 #: Rows whose classes have a row of their own each.
 APART = ('single', 'multi-head')
 LINEAR = {'classifier': {'_delete_': True, 'type': 'LinearNodeClassifier'}}
