@@ -20,7 +20,7 @@ def main() -> None:
                         help="whose classes to predict, 'unified' for all nodes, or 'all' for a "
                         'model of this package with a learned label space that is fixed')
     parser.add_argument('--out', metavar='DIR', help='folder for NAME.py and NAME.pth (default: '
-                        'exported, beside the checkpoint)')
+                        'exported, or learned with --dataset all, beside the checkpoint)')
     parser.add_argument('--config', metavar='FILE', help='config that the checkpoint was trained '
                         'with (default: the one that the checkpoint holds)')
     parser.add_argument('--norm', metavar='NAME',

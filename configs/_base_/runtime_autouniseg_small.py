@@ -1,5 +1,7 @@
 # The phases of AutoUniSeg (Algorithm 1) for small networks and small data.
 _base_ = './default_runtime.py'
+default_hooks = dict(checkpoint=dict(interval=120))
+randomness = dict(seed=0)
 custom_hooks = [
     dict(type='SegmentationReportHook'),
     dict(

@@ -35,7 +35,8 @@ def build_label_space(cfg: dict | None, spaces: Sequence[LabelSpace]) -> Unified
     unknown = sorted(set(arguments) - set(allowed[kind]))
     if unknown:
         raise ValueError(f'label_space of type {kind!r} has no argument {unknown[0]!r}; allowed: '
-                         f'{", ".join(allowed[kind]) or "none"}')
+                         f'{", ".join(allowed[kind]) or "none"}. If it comes of a base config, '
+                         'set _delete_=True beside the type')
     if kind == 'disjoint':
         return unify_disjoint(spaces)
     if kind == 'by_name':

@@ -70,15 +70,18 @@ class NodeMapping(NamedTuple):
         if set(self.class_of_node) != set(label_space.nodes):
             differ = sorted(set(self.class_of_node) ^ set(label_space.nodes))
             raise ValueError(f'the mapping for {unseen.name} is of another label space: '
-                             f'{len(differ)} nodes are in one of both only, such as {differ[0]!r}')
+                             f'{len(differ)} nodes are in one of both only, such as {differ[0]!r}. '
+                             'Search again: tools/search_mapping.py')
         ids = {normalise_name(name): i for i, name in enumerate(unseen.classes)}
         found = np.full(label_space.num_nodes, -1, dtype=np.int64)
-        for node, name in enumerate(self.class_of_node[n] for n in label_space.nodes):
+        for node, called in enumerate(label_space.nodes):
+            name = self.class_of_node[called]
             if name is None:
                 continue
             if normalise_name(name) not in ids:
-                raise ValueError(f'the mapping names the class {name!r}, which {unseen.name} does '
-                                 f'not have; it has {", ".join(unseen.classes)}')
+                raise ValueError(f'the mapping gives node {called!r} the class {name!r}, which '
+                                 f'{unseen.name} does not have; it has '
+                                 f'{", ".join(unseen.classes)}')
             found[node] = ids[normalise_name(name)]
         if (found < 0).all():
             raise ValueError(f'the mapping for {unseen.name} has no class at all')

@@ -141,15 +141,27 @@ def _equal_names(spaces: Sequence[LabelSpace]) -> Iterable[list[Class]]:
     return groups.values()
 
 
-def node_names(spaces: Sequence[LabelSpace], members: Sequence[Sequence[Class]]) -> list[str]:
-    """Name each node like its first class, or ``dataset/class`` where that name is taken."""
+def node_names(spaces: Sequence[LabelSpace], members: Sequence[Sequence[Class]],
+               given: Sequence[str] | None = None) -> list[str]:
+    """Name each node like its first class, or ``dataset/class`` where that name is taken.
+
+    Args:
+        spaces: The datasets.
+        members: Classes of each node.
+        given: Names that some of the nodes have already, empty where not.
+    """
+    given = [''] * len(members) if given is None else given
     names: list[str] = []
-    taken: set[str] = set()
-    for (space, class_id), *_ in members:
+    taken = {normalise_name(name) for name in given if name}
+    for own, ((space, class_id), *_) in zip(given, members):
+        if own:
+            names.append(own)
+            continue
         plain = spaces[space].classes[class_id]
         first = plain if normalise_name(plain) not in taken else f'{spaces[space].name}/{plain}'
         name, count = first, 1
-        while name in names:  # a class with several nodes, or one that is literally called so
+        # A class with several nodes, or one that is literally called so.
+        while name in names or name in given:
             count += 1
             name = f'{first} {count}'
         names.append(name)

@@ -138,7 +138,7 @@ def _pruned(space: UnifiedLabelSpace, before: UnifiedLabelSpace | None) -> str:
     removed = [name for name in before.nodes if name not in space.nodes]
     listed = f': {escape(", ".join(removed))}' if removed else ''
     return '\n'.join([
-        '<h2>Taken away because no image used it</h2>',
+        '<h2>Taken away because hardly any image used it</h2>',
         f'<p>{before.num_nodes - space.num_nodes} of {before.num_nodes} nodes (names that are no '
         f'longer there{listed}).</p>',
         _pairs('Pairs that no longer share a node', gone)])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmseg_multids.apis.export_learned import renamed
 from mmseg_multids.label_spaces import UnifiedLabelSpace, unify_by_name
 from mmseg_multids.models import MapperPhase
 
@@ -208,6 +209,7 @@ def test_training_goes_on_from_an_edited_label_space(whole, tmp_path):
     folder, runner = whole
     edited = unify_by_name(list(runner.model.label_space.spaces.values()))
     assert edited.num_nodes != runner.model.label_space.num_nodes
+    edited = renamed(edited, {edited.nodes[0]: 'named by hand'})
     edited.to_json(tmp_path / 'edited.json')
     cfg = learning(tmp_path, [{'kind': 'final', 'iters': 2, 'prune_at': 0.5}],
                    load_from=str(folder / 'iter_11.pth'))
@@ -217,6 +219,7 @@ def test_training_goes_on_from_an_edited_label_space(whole, tmp_path):
     written = UnifiedLabelSpace.from_json(tmp_path / 'label_spaces' / '1_final.json')
     for dataset in edited.datasets:
         assert (written.class_of_node(dataset) == edited.class_of_node(dataset)).all()
+    assert written.nodes == edited.nodes
     assert (tmp_path / 'label_spaces' / 'pruned.json').is_file()
 
 

@@ -99,6 +99,20 @@ def test_affinities_of_a_node_are_the_mean_of_its_classes():
         assert weights[0, c] == pytest.approx(mean * np.log(9), rel=1e-5)
 
 
+def test_names_of_a_file_stay():
+    made = mapper()
+    given = UnifiedLabelSpace(['carriageway', 'Himmel', 'ö' * 60], SPACES,
+                              {'one': [0, 1, 2], 'two': [0, -1, 1]})
+    made.merge(given, keep_names=True)
+    made.phase.fill_(int(MapperPhase.FINAL))
+    assert made.learned_space().nodes == ('carriageway', 'Himmel', 'ö' * 48)
+    later = mapper()
+    later.load_state_dict(made.state_dict())
+    assert later.learned_space() == made.learned_space()
+    made.merge(MERGED)
+    assert made.learned_space().nodes == ('road', 'sky', 'car')
+
+
 @pytest.mark.parametrize('phase', [MapperPhase.GRAPH, MapperPhase.SEGMENTATION, MapperPhase.FINAL])
 def test_logits_are_equations_four_and_five(phase):
     made = in_phase(phase)

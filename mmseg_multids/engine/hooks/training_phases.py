@@ -227,7 +227,7 @@ class TrainingPhases(Hook):
         share_buffers(plain_model(runner))
         if kind != MapperPhase.HEADS and (mapper.current_phase == MapperPhase.HEADS or (
                 index == 0 and self.label_space is not None)):
-            mapper.merge(*self._merged(runner))
+            mapper.merge(*self._merged(runner), keep_names=self.label_space is not None)
         if mapper.current_phase == MapperPhase.GRAPH and kind != MapperPhase.GRAPH:
             mapper.solve()
         mapper.phase.fill_(int(kind))

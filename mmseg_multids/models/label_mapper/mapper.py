@@ -47,6 +47,9 @@ class MapperPhase(IntEnum):
 
 T = TypeVar('T')
 
+#: Bytes that a node's given name may have; a buffer of fixed size is part of every checkpoint.
+_NAME_BYTES = 96
+
 
 def on_rank_0(work: Callable[[], T]) -> T:
     """Let one process decide for all; where it fails, all do, instead of waiting for it."""
@@ -133,6 +136,9 @@ class GNNLabelMapper(BaseModule):
         self.register_buffer('pruned', torch.zeros((), dtype=torch.bool))
         #: Says which phases the run has, so that another run's are not gone on with.
         self.register_buffer('phases_key', torch.zeros((), dtype=torch.int64))
+        #: Names that a label space file gave to nodes, as UTF-8; zeros where it gave none.
+        self.register_buffer('given_names', torch.zeros(num_nodes, _NAME_BYTES,
+                                                        dtype=torch.uint8))
         self._at_hand: tuple[Tensor, Tensor] | None = None
         self._learned: tuple[bytes, UnifiedLabelSpace] | None = None
 
@@ -195,7 +201,9 @@ class GNNLabelMapper(BaseModule):
             return None
         nodes = self.nodes
         table = self.class_of_node[:, nodes].cpu().numpy()  # [S, N]
-        key = table.tobytes()
+        given = [bytes(row).rstrip(b'\0').decode() for row in
+                 self.given_names[nodes].cpu().numpy()]
+        key = table.tobytes() + '\n'.join(given).encode()
         if self._learned is None or self._learned[0] != key:
             # Named after the class that says most: the one with the fewest nodes.
             counts = [np.bincount(row[row >= 0], minlength=n) for row, n in zip(table, self.sizes)]
@@ -203,7 +211,7 @@ class GNNLabelMapper(BaseModule):
                               key=lambda one: (counts[one[0]][one[1]], one[0]))
                        for column in table.T]
             space = UnifiedLabelSpace(
-                node_names(self.spaces, members), self.spaces,
+                node_names(self.spaces, members, given), self.spaces,
                 {one.name: table[s] for s, one in enumerate(self.spaces)})
             self._learned = (key, space)
         return self._learned[1]
@@ -288,7 +296,8 @@ class GNNLabelMapper(BaseModule):
     # ---------------------------------------------------------------- transitions
 
     @torch.no_grad()
-    def merge(self, label_space: UnifiedLabelSpace, affinities: np.ndarray | None = None) -> None:
+    def merge(self, label_space: UnifiedLabelSpace, affinities: np.ndarray | None = None,
+              keep_names: bool = False) -> None:
         """Begin with the nodes of a label space (Appendix B).
 
         Their number, their classes and, for the edges of the graph, the first links. Nodes have the
@@ -299,6 +308,8 @@ class GNNLabelMapper(BaseModule):
             affinities: How near classes are to each other; 1 stands for as near as merged ones. A
                 node begins with links, to the datasets of which it has no class, as near as their
                 classes are to its own. Default: with equal links. Shape [C, C].
+            keep_names: Nodes stay called as they are, up to 96 bytes. Default: they are called
+                after the classes that they stand for.
 
         Raises:
             ValueError: It has other datasets or classes, or more nodes.
@@ -331,6 +342,11 @@ class GNNLabelMapper(BaseModule):
             parts[nodes] += 1
         self.node_embedding[:count] /= parts[:, None]
         self.marginal.copy_(torch.cat([torch.full((n,), 1 / n) for n in self.sizes]))
+        self.given_names.zero_()
+        for node, name in enumerate(label_space.nodes if keep_names else ()):
+            # A cut must not go through a letter.
+            text = name.encode()[:_NAME_BYTES].decode(errors='ignore').encode()
+            self.given_names[node, :len(text)] = torch.tensor(list(text), dtype=torch.uint8)
 
     def check_space(self, label_space: UnifiedLabelSpace) -> None:
         """Refuse a label space that :meth:`merge` cannot begin with; errors as there."""
@@ -372,10 +388,14 @@ class GNNLabelMapper(BaseModule):
         found = on_rank_0(lambda: [
             solve_mapping(scores[:, columns].T, self.marginal[columns].cpu().numpy(),
                           **self.transport) for columns in self._columns.values()])
+        before = self.class_of_node.clone()
         for s, (columns, one) in enumerate(zip(self._columns.values(), found)):
             self.class_of_node[s, nodes] = torch.from_numpy(one.class_of_node).to(nodes)
             self.marginal[columns] = torch.from_numpy(one.marginal).to(self.marginal)
         broadcast(self.node_embedding.data)
+        changed = int((before != self.class_of_node).sum())
+        print_log(f'links are solved: {changed} of {len(self.sizes) * len(nodes)} are others than '
+                  'before', logger='current')
 
     @torch.no_grad()
     def prune(self, usage: Mapping[str, Sequence[int]], min_share: float = 0.0) -> int:
