@@ -9,21 +9,13 @@ one of them: pixels without a label have :data:`UNLABELLED`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from .chunks import parts_of, precise, rows_of_chunk, softmax_rule, sum_by_chunks
 
 #: Label of a pixel that has none.
 UNLABELLED = -1
-#: Bytes of a chunk's logits. On a CPU a chunk should stay in the cache; a GPU wants large kernels.
-_CHUNK_BYTES = {'cpu': 2 * 2 ** 20}
-_CHUNK_BYTES_ELSEWHERE = 64 * 2 ** 20
-
-#: From embeddings [m, D], which pixels they are, and whether a gradient is needed, to the sum of
-#: their losses and its gradient [m, D] (or None).
-Rule = Callable[[Tensor, slice, bool], 'tuple[Tensor, Tensor | None]']
 
 
 def pixel_to_pixel(features: Tensor, labels: Tensor, keys: Tensor, key_labels: Tensor,
@@ -63,7 +55,7 @@ def _image_to_image(features: Tensor, labels: Tensor, keys: Tensor, key_labels: 
                     temperature: float) -> Tensor | None:
     labels, key_labels = labels.flatten(), key_labels.flatten()
     known = key_labels != UNLABELLED
-    keys = _precise(keys).flatten(1).T[known]  # [N', D]
+    keys = precise(keys).flatten(1).T[known]  # [N', D]
     classes, inverse = key_labels[known].unique(return_inverse=True)
     if not len(classes):
         return None
@@ -77,7 +69,7 @@ def _image_to_image(features: Tensor, labels: Tensor, keys: Tensor, key_labels: 
         return None
     target = means[place[own]] / (temperature * count)
     weight = target.new_full((count,), 1 / count)
-    return _sum(features.flatten(1).T, own.nonzero().flatten(), _softmax_rule(
+    return sum_by_chunks(features.flatten(1).T, own.nonzero().flatten(), softmax_rule(
         keys / temperature, weight, lambda part: target[part]), len(keys))
 
 
@@ -126,7 +118,7 @@ def mixed_pixel_to_prototype(features: Tensor, targets: tuple[tuple[Tensor, Tens
     for labels, _ in targets:
         _check(features, labels, temperature)
     prototypes, valid = _known(features, prototypes, valid)
-    columns = _precise(prototypes.detach())[valid] / temperature  # [C', D]
+    columns = precise(prototypes.detach())[valid] / temperature  # [C', D]
     new_id = torch.cumsum(valid, 0) - 1
     weights, ids = [], []
     for labels, share in targets:
@@ -155,7 +147,8 @@ def mixed_pixel_to_prototype(features: Tensor, targets: tuple[tuple[Tensor, Tens
     def target(part: slice) -> Tensor:
         return sum(columns[i[part]] * w[part, None] for i, w in zip(ids, weights))
 
-    return _sum(_rows(features), used, _softmax_rule(columns, total[used], target), len(columns))
+    return sum_by_chunks(_rows(features), used, softmax_rule(columns, total[used], target),
+                         len(columns))
 
 
 def prototype_consistency(features: Tensor, keys: Tensor, prototypes: Tensor,
@@ -186,7 +179,7 @@ def prototype_consistency(features: Tensor, keys: Tensor, prototypes: Tensor,
     if mask is not None:
         _check(features, mask, temperature)
     prototypes, valid = _known(features, prototypes, valid)
-    columns = _precise(prototypes.detach())[valid]
+    columns = precise(prototypes.detach())[valid]
     rows, others = _rows(features), _rows(keys.detach())
     used = torch.arange(len(rows), device=rows.device) if mask is None else \
         mask.flatten().nonzero().flatten()
@@ -196,10 +189,10 @@ def prototype_consistency(features: Tensor, keys: Tensor, prototypes: Tensor,
     weight = scaled.new_full((len(used),), 1 / len(used))
 
     def target(part: slice) -> Tensor:
-        share = (_precise(others[used[part]]) @ columns.T / key_temperature).softmax(dim=1)
+        share = (precise(others[used[part]]) @ columns.T / key_temperature).softmax(dim=1)
         return share @ scaled * weight[part, None]
 
-    return _sum(rows, used, _softmax_rule(scaled, weight, target), len(columns))
+    return sum_by_chunks(rows, used, softmax_rule(scaled, weight, target), len(columns))
 
 
 def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_labels: Tensor,
@@ -229,7 +222,7 @@ def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_la
                          f'and {list(region_labels.shape)}')
     flat = labels.flatten()
     known = region_labels != UNLABELLED
-    columns = _precise(regions.detach())[known] / temperature
+    columns = precise(regions.detach())[known] / temperature
     owner = region_labels[known]
     positives = (flat[:, None] == owner.unique()).any(dim=1) & (flat != UNLABELLED)
     negatives = torch.full_like(positives, len(owner.unique()) > 1)
@@ -249,7 +242,7 @@ def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_la
             gradient = torch.autograd.grad(loss, x)[0] if with_gradient else None
         return loss.detach(), gradient
 
-    return _sum(_rows(features), used, rule, 3 * len(columns))
+    return sum_by_chunks(_rows(features), used, rule, 3 * len(columns))
 
 
 @torch.no_grad()
@@ -276,10 +269,10 @@ def pseudo_labels(features: Tensor, prototypes: Tensor, valid: Tensor | None = N
     ids = valid.nonzero().flatten()
     rows = _rows(features)
     found = torch.full((len(rows),), UNLABELLED, dtype=torch.int64, device=features.device)
-    columns = _precise(prototypes)[ids]
+    columns = precise(prototypes)[ids]
     if len(ids):
-        for part in _parts(len(rows), _chunk(rows, len(ids))):
-            best, which = (_precise(rows[part]) @ columns.T).max(dim=1)
+        for part in parts_of(len(rows), rows_of_chunk(rows, len(ids))):
+            best, which = (precise(rows[part]) @ columns.T).max(dim=1)
             found[part] = torch.where(best >= threshold, ids[which], UNLABELLED)
     return found.view(features.shape[0], *features.shape[2:])
 
@@ -305,107 +298,15 @@ def image_class_means(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
     width = int(flat.max()) + 1 if flat.numel() else 0
     keys = (flat + width * torch.arange(images, device=flat.device)[:, None]).flatten()[labelled]
     pairs, inverse = keys.unique(return_inverse=True)
-    rows = _precise(_rows(features))
+    rows = precise(_rows(features))
     sums = rows.new_zeros(len(pairs), features.shape[1]).index_add_(0, inverse, rows[labelled])
     count = torch.bincount(inverse, minlength=len(pairs))
     return sums / count[:, None], pairs % max(width, 1)
 
 
-# -------------------------------------------------------------------- chunk by chunk
-
-
-def _softmax_rule(columns: Tensor, weight: Tensor, target: Callable[[slice], Tensor]) -> Rule:
-    """Weighted log-sum-exp over scaled columns [C, D], less the product with a target [m, D]."""
-
-    def rule(x: Tensor, part: slice, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
-        aim = target(part)
-        logits = x @ columns.T
-        largest = logits.amax(dim=1, keepdim=True)
-        exponentials = logits.sub_(largest).exp_()
-        total = exponentials.sum(dim=1, keepdim=True)
-        share = weight[part, None]
-        loss = ((total.log() + largest) * share).sum() - (x * aim).sum()
-        if not with_gradient:
-            return loss, None
-        return loss, torch.addmm(aim, exponentials.mul_(share / total), columns, beta=-1)
-
-    return rule
-
-
-class _ByChunks(torch.autograd.Function):
-    """The sum of a rule over chunks of some of the rows.
-
-    The gradient is made with the loss and kept where it takes at most half of what the logits would
-    take, else made anew in the backward pass.
-    """
-
-    @staticmethod
-    def forward(ctx, rows: Tensor, used: Tensor | None, rule: Rule, width: int) -> Tensor:
-        ctx.rule, ctx.used, ctx.step = rule, used, _chunk(rows, width)
-        keep = ctx.needs_input_grad[0] and 2 * rows.shape[1] <= width
-        total = rows.new_zeros((), dtype=_precise(rows[:0]).dtype)
-        # In single precision: gradients of a mean over pixels vanish in half precision.
-        gradient = _gradient(rows, used, total.dtype) if keep else None
-        with torch.autocast(rows.device.type, enabled=False):
-            for place, part in _chunks_of(rows, used, ctx.step):
-                loss, own = rule(_precise(rows[place]), part, keep)
-                total += loss
-                if keep:
-                    gradient[place] = own
-        ctx.kept = keep
-        ctx.save_for_backward(gradient if keep else rows)
-        return total
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, of_output: Tensor) -> tuple[Tensor, None, None, None]:
-        (saved,) = ctx.saved_tensors
-        if ctx.kept:
-            return saved * of_output, None, None, None
-        gradient = _gradient(saved, ctx.used, saved.dtype)
-        with torch.autocast(saved.device.type, enabled=False):
-            for place, part in _chunks_of(saved, ctx.used, ctx.step):
-                _, own = ctx.rule(_precise(saved[place]), part, True)
-                gradient[place] = (own * of_output).to(gradient.dtype)
-        return gradient, None, None, None
-
-
-def _gradient(rows: Tensor, used: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """Room for a gradient; zero where rows may be unused."""
-    make = torch.empty if used is None else torch.zeros
-    return make(rows.shape, dtype=dtype, device=rows.device)
-
-
-def _parts(count: int, step: int) -> Iterator[slice]:
-    for start in range(0, count, step):
-        yield slice(start, start + step)
-
-
-def _chunks_of(rows: Tensor, used: Tensor | None,
-               step: int) -> Iterator[tuple[Tensor | slice, slice]]:
-    """Yield where the rows of a chunk are, and which of the used ones they are."""
-    for part in _parts(len(rows) if used is None else len(used), step):
-        yield part if used is None else used[part], part
-
-
-def _sum(rows: Tensor, used: Tensor, rule: Rule, width: int) -> Tensor:
-    """Sum a rule over some rows; ``used`` are their ids, ascending."""
-    return _ByChunks.apply(rows, used if len(used) < len(rows) else None, rule, width)
-
-
-def _chunk(rows: Tensor, width: int) -> int:
-    """Return how many rows of logits of this width a chunk has."""
-    room = _CHUNK_BYTES.get(rows.device.type, _CHUNK_BYTES_ELSEWHERE)
-    return max(16, room // (4 * max(width, 1)))
-
-
 def _rows(features: Tensor) -> Tensor:
     """[B, D, h, w] -> [B * h * w, D]."""
     return features.flatten(2).transpose(1, 2).flatten(0, 1)
-
-
-def _precise(x: Tensor) -> Tensor:
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 def _known(features: Tensor, prototypes: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmseg_multids.functional import contrast
+from mmseg_multids.functional import chunks
 from mmseg_multids.functional.contrast import (
     UNLABELLED,
     image_class_means,
@@ -34,7 +34,7 @@ def some_labels(*shape, classes=4, seed=0):
 @pytest.fixture(params=[None, 64], ids=['one chunk', 'small chunks'], autouse=True)
 def chunk_bytes(request, monkeypatch):
     if request.param:
-        monkeypatch.setitem(contrast._CHUNK_BYTES, 'cpu', request.param)
+        monkeypatch.setitem(chunks._CHUNK_BYTES, 'cpu', request.param)
 
 
 def pixels(x):
