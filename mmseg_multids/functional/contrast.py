@@ -289,9 +289,12 @@ def image_class_means(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
         A row for each class of each image that is there, [n, D], and the classes, [n].
 
     Raises:
-        ValueError: Shapes do not fit.
+        ValueError: Shapes do not fit; a label is negative and not :data:`UNLABELLED`.
     """
     _check(features, labels, 1.0)
+    if labels.numel() and int(labels.min()) < UNLABELLED:
+        raise ValueError(f'label {int(labels.min())}: allowed are ids from 0, and {UNLABELLED} for '
+                         'none')
     images = len(labels)
     flat = labels.flatten(1)
     labelled = (flat != UNLABELLED).flatten().nonzero().flatten()

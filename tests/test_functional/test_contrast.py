@@ -31,6 +31,13 @@ def some_labels(*shape, classes=4, seed=0):
     return torch.randint(UNLABELLED, classes, shape, generator=generator)
 
 
+def test_small_chunks_are_several():
+    """Else the tests below would not see the seams."""
+    parts = list(chunks.parts_of(40, chunks.rows_of_chunk(torch.zeros(40, 3), 4)))
+    assert len(parts) == (3 if chunks._CHUNK_BYTES['cpu'] == 64 else 1)
+    assert all(a.stop == b.start for a, b in zip(parts, parts[1:])) and parts[0].start == 0
+
+
 @pytest.fixture(params=[None, 64], ids=['one chunk', 'small chunks'], autouse=True)
 def chunk_bytes(request, monkeypatch):
     if request.param:
@@ -142,16 +149,17 @@ def test_pixel_to_region_is_the_loop():
 @pytest.mark.parametrize('many', [False, True])
 def test_gradients(many):
     classes = 12 if many else 4
-    features = unit(2, 3, 2, 3, grad=True)
-    labels, other = some_labels(2, 2, 3, classes=classes), some_labels(2, 2, 3, seed=4)
-    keys, key_labels = unit(2, 3, 4, 4, seed=1), some_labels(2, 4, 4, seed=1)
+    # More pixels than the smallest chunk has.
+    features = unit(2, 3, 4, 5, grad=True)
+    labels, other = some_labels(2, 4, 5, classes=classes), some_labels(2, 4, 5, seed=4)
+    keys, key_labels = unit(2, 3, 4, 5, seed=1), some_labels(2, 4, 5, seed=1)
     prototypes, valid = unit(classes, 3, seed=2), torch.arange(classes) != 1
     share = torch.tensor([0.3, 0.8], dtype=torch.float64)
     check_gradient(lambda f: pixel_to_prototype(f, labels, prototypes, valid, TAU), features)
     check_gradient(lambda f: mixed_pixel_to_prototype(
         f, ((labels, share), (other, 1 - share)), prototypes, valid, TAU), features)
     check_gradient(lambda f: pixel_to_pixel(f, other, keys, key_labels, TAU), features)
-    check_gradient(lambda f: prototype_consistency(f, keys[:, :, :2, :3], prototypes, valid, TAU,
+    check_gradient(lambda f: prototype_consistency(f, keys, prototypes, valid, TAU,
                                                    0.1), features)
     check_gradient(lambda f: pixel_to_region(f, labels, prototypes, torch.arange(classes) % 3,
                                              TAU), features)
@@ -251,6 +259,7 @@ def test_class_means_are_those_of_each_image():
     (lambda f, y, p: mixed_pixel_to_prototype(f, ((y, torch.ones(9)),), p), 'one for each of the'),
     (lambda f, y, p: prototype_consistency(f, f[:1], p), 'must be of the same places'),
     (lambda f, y, p: pixel_to_pixel(f, y, f[:1], y[:1]), 'must agree in images'),
+    (lambda f, y, p: image_class_means(f, y - 9), 'allowed are ids from 0, and -1 for none'),
     (lambda f, y, p: pixel_to_region(f, y, p, y[0, 0, :1]), r'regions \[R, D\] with labels'),
 ])
 def test_what_does_not_fit_is_refused(call, words):

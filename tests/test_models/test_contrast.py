@@ -8,8 +8,9 @@ from mmseg_multids.label_spaces import LabelSpace, unify_disjoint
 from mmseg_multids.models import PrototypeContrast
 from mmseg_multids.models.contrast import ClassIds, ProjectionHead
 from mmseg_multids.models.mixing import MixedBatch
+from mmseg_multids.registry import MODELS
 
-from .toy import build, sample
+from .toy import build, model_cfg, sample
 
 SPACE = unify_disjoint([LabelSpace('one', ['x', 'y', 'z']),
                         LabelSpace('two', ['a', 'b', 'c', 'd'])])
@@ -94,10 +95,8 @@ def test_a_supervised_model_with_contrast():
     model = build()
     cfg = {'contrast': {'images': 4, 'batch_size': 2, 'channels': 8}}
     torch.manual_seed(0)
-    from .toy import model_cfg
     whole = model_cfg()
     whole.decode_head.update(cfg)
-    from mmseg_multids.registry import MODELS
     with_contrast = MODELS.build(whole)
     inputs, samples = torch.rand(2, 3, 32, 32), [sample('one'), sample('two', seed=1)]
     losses = with_contrast.loss(inputs, samples)

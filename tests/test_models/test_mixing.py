@@ -63,7 +63,7 @@ def test_probabilities():
     assert 120 < untouched < 180 and 65 < regions < 115
 
 
-def test_a_batch_of_one_dataset_stays_as_it_is(caplog):
+def test_a_batch_of_one_dataset_stays_as_it_is():
     inputs, labels, _ = batch()
     assert CrossDatasetMixing(region=1.0)(inputs, labels, ['one'] * 3) is None
 
