@@ -16,11 +16,7 @@ import argparse
 import copy
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
@@ -29,6 +25,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from runs import ROOT, launch, launch_all, plain_dumps
 from uniseg_results import cell
 
 from mmseg_multids.apis.cross_eval import cross_evaluate, images_to_test
@@ -38,7 +35,6 @@ from mmseg_multids.label_spaces import UnifiedLabelSpace
 from mmseg_multids.label_spaces.links import Link, links_of, score_links
 from mmseg_multids.models import UNIFIED
 
-ROOT = Path(__file__).parent.parent
 #: Side of images or crops of each set.
 SETS = {'toyworld4': 96, 'toyworld4_long': 96, 'realbench4': 64}
 #: How much longer phases take in the long set, and its rows: it is about links.
@@ -105,17 +101,6 @@ def _config(which: str, row: str, seed: int, folder: Path, args: argparse.Namesp
     return cfg
 
 
-@contextmanager
-def _plain_dumps() -> Iterator[None]:
-    """Keep MMEngine from laying out the config as code, which takes up to 15 s of each run."""
-    pretty = Config.pretty_text
-    Config.pretty_text = property(lambda cfg: json.dumps(cfg.to_dict(), default=str))
-    try:
-        yield
-    finally:
-        Config.pretty_text = pretty
-
-
 def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace) -> None:
     """Train and test one run."""
     cfg = _config(which, row, seed, folder, args)
@@ -126,7 +111,7 @@ def one(which: str, row: str, seed: int, folder: Path, args: argparse.Namespace)
     match = 'search' if unseen else 'name'
     found, nodes = {}, 0
     for part in _each_alone(cfg) if row == 'single' else [cfg]:
-        with _plain_dumps():
+        with plain_dumps():
             runner = Runner.from_cfg(part)
             runner.train()
         space = runner.model.label_space
@@ -169,18 +154,10 @@ def links_of_taxonomy() -> set[Link]:
             if set(of_a) & set(of_b)}
 
 
-def launch(which: str, row: str, seed: int, args: argparse.Namespace) -> None:
+def launch_one(run: tuple[str, str, int], args: argparse.Namespace) -> None:
     """Train in a process of its own, on one thread, unless it was done before."""
-    folder = folder_of(which, row, seed, args.out)
-    if (folder / 'scores.json').is_file():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1',
-                   'PYTHONPATH': str(ROOT)}
-    with open(folder / 'log.txt', 'w') as log:
-        subprocess.run([sys.executable, __file__, '--one', json.dumps([which, row, seed]), '--out',
-                        str(args.out), '--size', str(args.size)],
-                       stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
+    launch(__file__, run, folder_of(*run, args.out),
+           ['--out', str(args.out), '--size', str(args.size)])
 
 
 def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
@@ -270,10 +247,8 @@ def main() -> None:
         return
     if args.set is None:
         parser.error('--set is needed')
-    runs = [(args.set, row, seed) for row in rows_of(args.set) for seed in args.seeds]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for i, _ in enumerate(pool.map(lambda run: launch(*run, args), runs), 1):
-            print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)
+    launch_all([(args.set, row, seed) for row in rows_of(args.set) for seed in args.seeds],
+               args.jobs, lambda run: launch_one(run, args))
     print(report(args.set, args.seeds, args.out))
 
 

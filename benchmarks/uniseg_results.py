@@ -13,10 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +21,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from runs import ROOT, launch, launch_all
 
 from mmseg_multids.apis.relations import (
     HEADS,
@@ -43,7 +41,6 @@ from mmseg_multids.label_spaces import (
     read_alias_file,
 )
 
-ROOT = Path(__file__).parent.parent
 METHODS = ('ce', 'null', 'multihead')
 
 
@@ -238,19 +235,11 @@ def one(run: Run, args: argparse.Namespace) -> None:
 # ------------------------------------------------------------------ tables
 
 
-def launch(run: Run, args: argparse.Namespace) -> None:
+def launch_one(run: Run, args: argparse.Namespace) -> None:
     """Train in a process of its own, on one thread, unless it was done before."""
-    folder = run.folder(args.out)
-    if (folder / 'scores.json').is_file():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1',
-                   'PYTHONPATH': str(ROOT)}
-    with open(folder / 'log.txt', 'w') as log:
-        subprocess.run([sys.executable, __file__, '--one', json.dumps(run), '--out', str(args.out),
-                        '--steps', str(args.steps or 0), '--batch-size', str(args.batch_size),
-                        '--size', str(args.size)],
-                       stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
+    launch(__file__, run, run.folder(args.out), [
+        '--out', str(args.out), '--steps', str(args.steps or 0), '--batch-size',
+        str(args.batch_size), '--size', str(args.size)])
 
 
 def load(run: Run, out: Path) -> dict:
@@ -410,11 +399,7 @@ def main() -> None:
         return
     if args.set is None:
         parser.error('--set is needed')
-    runs = runs_of(args.set, args.seeds)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        done = pool.map(lambda run: launch(run, args), runs)
-        for i, _ in enumerate(done, 1):
-            print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)
+    launch_all(runs_of(args.set, args.seeds), args.jobs, lambda run: launch_one(run, args))
     if not args.train_only:
         print(report(args.set, args.seeds, args.out))
 

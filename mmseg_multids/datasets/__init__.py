@@ -25,7 +25,8 @@ from .street import (
 )
 from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
-from .transforms import LoadLabelMap, PlannedCrop, RandomScale
+from .transforms import LoadLabelMap, PlannedCrop, PretrainViews, RandomScale
+from .unlabelled import UnlabelledImages
 
 __all__ = [
     'CamVid11Dataset',
@@ -42,6 +43,7 @@ __all__ = [
     'MultiDatasetSampler',
     'MumbaiAerial6Dataset',
     'PlannedCrop',
+    'PretrainViews',
     'RandomScale',
     'RenderToyWorld',
     'SamplePlan',
@@ -49,6 +51,7 @@ __all__ = [
     'ScanNet20Dataset',
     'SunRgbdDataset',
     'ToyWorldDataset',
+    'UnlabelledImages',
     'ViperDataset',
     'WildDash2Dataset',
     'Ycor8Dataset',

@@ -28,6 +28,30 @@ def whole_entry(entry: dict) -> dict:
     return {**whole_entry(entry.pop('extends')), **entry}
 
 
+def is_unlabelled(entry: dict) -> bool:
+    """Whether an entry's images are taken without labels.
+
+    So says ``unlabelled=True``, or the dataset class where it has no labels at all.
+
+    Raises:
+        ValueError: ``unlabelled=False`` for a class that has no labels.
+    """
+    entry = whole_entry(entry)
+    dataset_type = entry.get('type')
+    cls = DATASETS.get(dataset_type) if isinstance(dataset_type, str) else dataset_type
+    never = bool(getattr(cls, 'UNLABELLED', False))
+    said = entry.get('unlabelled')
+    if never and said is False:
+        raise ValueError(f'dataset {entry.get("name")!r} has unlabelled=False, but '
+                         f'{cls.__name__} has no labels')
+    return never or bool(said)
+
+
+def unlabelled_names(entries: Sequence[dict]) -> list[str]:
+    """Return the names of the entries that are taken without labels."""
+    return [entry['name'] for entry in map(whole_entry, entries) if is_unlabelled(entry)]
+
+
 def label_space_from_cfg(entry: dict) -> LabelSpace:
     """Return the label space of a dataset entry; no data is needed.
 
@@ -101,19 +125,25 @@ def own_label_space(entry: dict) -> LabelSpace:
 def label_spaces_from_cfg(entries: Sequence[dict]) -> list[LabelSpace]:
     """Return the label spaces of the datasets in a mix, checked.
 
+    Entries without labels (:func:`is_unlabelled`) have none; their names are checked, too.
+
     Raises:
-        ValueError: No dataset, two of one name, a name that cannot be part of a metric's key, a
-            dataset of one class, or one of more classes than 8-bit label maps hold.
+        ValueError: No dataset with labels, two of one name, a name that cannot be part of a
+            metric's key, a dataset of one class, or one of more classes than 8-bit label maps hold.
     """
     if not entries:
         raise ValueError('the list of datasets is empty')
-    spaces = [label_space_from_cfg(entry) for entry in entries]
-    names = [space.name for space in spaces]
+    labelled = [entry for entry in entries if not is_unlabelled(entry)]
+    if not labelled:
+        raise ValueError('no dataset has labels: all entries are unlabelled')
+    spaces = [label_space_from_cfg(entry) for entry in labelled]
+    names = [space.name for space in spaces] + unlabelled_names(entries)
+    for name in names:
+        check_dataset_name(name)
+        if names.count(name) > 1:
+            raise ValueError(f'dataset {name!r} is named {names.count(name)} times; names must be '
+                             'unique')
     for space in spaces:
-        check_dataset_name(space.name)
-        if names.count(space.name) > 1:
-            raise ValueError(f'dataset {space.name!r} is named {names.count(space.name)} times; '
-                             'names must be unique')
         if space.num_classes < 2:
             raise ValueError(f'dataset {space.name!r} has one class ({space.classes[0]!r}); '
                              'datasets of one class are not supported, add a background class')

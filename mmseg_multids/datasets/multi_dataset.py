@@ -16,7 +16,13 @@ from mmengine.dataset import Compose
 
 from ..registry import DATASETS
 from .data_root import resolve_data_root
-from .metainfo import label_spaces_from_cfg, own_label_space, remap_from_cfg, whole_entry
+from .metainfo import (
+    label_spaces_from_cfg,
+    own_label_space,
+    remap_from_cfg,
+    unlabelled_names,
+    whole_entry,
+)
 from .negatives import check_negatives, read_negatives
 from .request import SampleRequest
 
@@ -46,7 +52,8 @@ class MultiDataset(torch.utils.data.Dataset):
             dataset's classes: :mod:`mmseg_multids.label_spaces.remap`. ``extends=ENTRY`` takes all
             other keys from another entry. ``negatives='FILE.txt'``, in the entry or in a split,
             lists its negative images, see :func:`.negatives.read_negatives`; a dataset class may
-            have ``negative`` in its data list instead.
+            have ``negative`` in its data list instead. ``unlabelled=True`` takes the images
+            without their labels.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
@@ -70,6 +77,8 @@ class MultiDataset(torch.utils.data.Dataset):
                  lazy_init: bool = False) -> None:
         datasets = [whole_entry(entry) for entry in datasets]
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
+        #: Datasets whose images are taken without labels.
+        self.unlabelled = frozenset(unlabelled_names(datasets))
         self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
         self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
@@ -95,10 +104,11 @@ class MultiDataset(torch.utils.data.Dataset):
                 if not empty:
                     raise
             if empty:
+                suffixes = getattr(dataset, 'img_suffixes', [getattr(dataset, 'img_suffix', None)])
                 raise ValueError(
                     f'dataset {name!r} is empty; no image in '
                     f'{getattr(dataset, "data_prefix", {}).get("img_path")!r} with suffix '
-                    f'{getattr(dataset, "img_suffix", None)!r}')
+                    + ', '.join(map(repr, suffixes)))
         self._offsets = [0, *accumulate(self.sizes.values())]
         for name, path in self._negatives.items():
             self._negative_names[name] = self._read_negatives(name, path)
@@ -212,7 +222,11 @@ class MultiDataset(torch.utils.data.Dataset):
             if sample is None:
                 continue
             sample.set_metainfo(stamp)
-            if 'gt_sem_seg' in sample:
+            if name in self.unlabelled:
+                if 'gt_sem_seg' in sample:
+                    sample.gt_sem_seg.data.fill_(
+                        getattr(self.datasets[name], 'ignore_index', 255))
+            elif 'gt_sem_seg' in sample:
                 self._check_labels(sample.gt_sem_seg.data, name, info)
 
     def _sample_name(self, name: str, index: int, info: dict) -> str:
@@ -276,6 +290,7 @@ def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
     cfg.pop('remap', None)
+    cfg.pop('unlabelled', None)
     cfg.pop('negatives', None)
     splits = cfg.pop('splits', None)
     if any('remap' in each for each in (splits or {}).values()):

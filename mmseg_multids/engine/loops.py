@@ -179,8 +179,8 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
 
     def _model_datasets(self) -> tuple[str, ...]:
         """Return the model's datasets; the loader may have fewer."""
-        space = getattr(self._plain_model(), 'label_space', None)
-        return () if space is None else space.datasets
+        context = getattr(self._plain_model(), 'context', None)
+        return () if context is None else context.datasets
 
     def _plain_model(self) -> torch.nn.Module:
         model = self.runner.model

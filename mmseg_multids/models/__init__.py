@@ -12,6 +12,7 @@ from .heads import UniSegHead
 from .label_mapper import GNNLabelMapper, MapperPhase
 from .layers import DSBN, collapse_dsbn, convert_to_dsbn
 from .losses import ClassRelationalBCELoss, NullBCELoss, PixelCrossEntropyLoss
+from .pretrainer import MultiDatasetPretrainer
 from .prototypes import BankStatistics, PrototypeBank
 from .segmentors import (
     MultiDatasetSegmentor,
@@ -29,6 +30,7 @@ __all__ = [
     'GNNLabelMapper',
     'LinearNodeClassifier',
     'MapperPhase',
+    'MultiDatasetPretrainer',
     'MultiDatasetSegmentor',
     'MultiDatasetTTAModel',
     'MultiLabelPrediction',

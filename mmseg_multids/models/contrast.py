@@ -66,8 +66,9 @@ class ClassIds:
                       for name in label_space.space(dataset).classes]
         self.ignore_index = ignore_index
         self._first: dict[str, int] = {}
+        self._sizes = {d: label_space.space(d).num_classes for d in label_space.datasets}
         for dataset in label_space.datasets:
-            self._first[dataset] = sum(label_space.space(d).num_classes for d in self._first)
+            self._first[dataset] = sum(self._sizes[d] for d in self._first)
 
     def of(self, labels: Tensor, datasets: Sequence[str], size: Sequence[int]) -> Tensor:
         """Return ids at the size of an embedding.
@@ -80,11 +81,29 @@ class ClassIds:
         Returns:
             :data:`UNLABELLED` where there is no label. Shape [B, h, w], int64.
         """
-        # One label for each embedding, not a mixture; single precision holds all ids exactly.
-        small = F.interpolate(labels[:, None].float(), size=tuple(size), mode='nearest-exact')
-        small = small[:, 0].long()
+        small = self.at_size(labels, size)
         first = torch.tensor([self._first[d] for d in datasets], device=labels.device)
         return torch.where(small == self.ignore_index, UNLABELLED, small + first[:, None, None])
+
+    @staticmethod
+    def at_size(labels: Tensor, size: Sequence[int]) -> Tensor:
+        """Return a label for each pixel of another size, the nearest. [B, H, W] -> [B, h, w]."""
+        if labels.shape[1:] == tuple(size):
+            return labels.long()
+        # One label for each embedding, not a mixture; single precision holds all ids exactly.
+        small = F.interpolate(labels[:, None].float(), size=tuple(size), mode='nearest-exact')
+        return small[:, 0].long()
+
+    def range_of(self, dataset: str) -> slice:
+        """Return the ids of a dataset's classes.
+
+        Raises:
+            ValueError: The dataset has no classes here.
+        """
+        if dataset not in self._first:
+            raise ValueError(f'dataset {dataset!r} has no classes; known: '
+                             f'{", ".join(self._first)}')
+        return slice(self._first[dataset], self._first[dataset] + self._sizes[dataset])
 
 
 @MODELS.register_module()
@@ -128,10 +147,7 @@ class PrototypeContrast(BaseModule):
         self.ids = ClassIds(label_space, ignore_index)
         self.projection = ProjectionHead(in_channels, channels, **(projection or {}))
         self.bank = PrototypeBank(self.ids.names, channels, images, batch_size)
-        self.batch_size = batch_size
         self.temperature, self.weight = temperature, weight
-        #: What is done; a hook may let the bank, and then the loss, begin later.
-        self.collects = self.contrasts = True
 
     def forward(self, embedding: Tensor, labels: Tensor, datasets: Sequence[str],
                 mixed: MixedBatch | None = None) -> dict[str, Tensor]:
@@ -150,7 +166,7 @@ class PrototypeContrast(BaseModule):
         features = self.projection(embedding)
         # The projection has a gradient in every step, as distributed training expects.
         nothing = {'loss_contrast': features.sum() * 0}
-        if not self.collects:
+        if not self.bank.collects:
             return nothing
         size = features.shape[2:]
         targets = [(self.ids.of(labels, datasets, size), None)]
@@ -162,7 +178,7 @@ class PrototypeContrast(BaseModule):
         if mixed is not None and mixed.blended:
             pure = []
         self.bank.update(*pure)
-        if not self.contrasts:
+        if not self.bank.contrasts:
             return nothing
         prototypes, valid = self.bank.prototypes()
         return {'loss_contrast': self.weight * mixed_pixel_to_prototype(

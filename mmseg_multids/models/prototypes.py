@@ -70,6 +70,10 @@ class PrototypeBank(nn.Module):
         num_classes = len(classes)
         self.num_classes, self.channels = num_classes, channels
         self.num_batches = images // batch_size
+        self.classes, self.batch_size = tuple(classes), batch_size
+        #: Whether batches are taken in, and whether losses use the prototypes; a hook may let the
+        #: one and the other begin later (:class:`PrototypeContrastHook`).
+        self.collects = self.contrasts = True
         self.register_buffer('window', torch.zeros(
             self.num_batches, num_classes, channels, dtype=torch.int32))
         self.register_buffer('window_images', torch.zeros(

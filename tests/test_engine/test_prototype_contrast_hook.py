@@ -72,9 +72,9 @@ def test_options_that_cannot_be(tmp_path, hook, words):
 def test_the_bank_must_fit_the_run(tmp_path):
     cfg = contrasting(tmp_path)
     cfg.model.decode_head.contrast.batch_size = 1
-    with pytest.raises(ValueError, match='contrast.batch_size=1, but 1 process'):
+    with pytest.raises(ValueError, match='bank has batch_size=1, but 1 process'):
         Runner.from_cfg(cfg).train()
     cfg = contrasting(tmp_path)
     cfg.model.decode_head.pop('contrast')
-    with pytest.raises(ValueError, match='needs decode_head.contrast'):
+    with pytest.raises(ValueError, match='needs a bank of prototypes'):
         Runner.from_cfg(cfg).train()

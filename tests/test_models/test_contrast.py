@@ -63,12 +63,12 @@ def test_the_bank_is_updated_before_the_loss():
 
 def test_bank_and_loss_begin_when_they_are_told():
     made, (embedding, labels) = contrast(), batch()
-    made.collects = made.contrasts = False
+    made.bank.collects = made.bank.contrasts = False
     assert made(embedding, labels, NAMES)['loss_contrast'] == 0 and int(made.bank.updates) == 0
-    made.collects = True
+    made.bank.collects = True
     loss = made(embedding, labels, NAMES)['loss_contrast']
     assert loss == 0 and loss.requires_grad and int(made.bank.updates) == 1
-    made.contrasts = True
+    made.bank.contrasts = True
     assert made(embedding, labels, NAMES)['loss_contrast'] > 0
 
 

@@ -27,7 +27,8 @@ class LoadLabelMap(BaseTransform):
     ``gt_seg_map`` (uint8 [H, W]), ``seg_fields``. Honours the dataset's ``reduce_zero_label`` and
     ``label_map``, and reads ids that are stored as colours where the dataset lists them:
     ``label_colours``, ((red, green, blue), id) of each. Stray pixels of other colours, up to 1 % of
-    an image, are not labelled.
+    an image, are not labelled. Where ``seg_map_path`` is ``None``, as for images without labels, no
+    pixel is labelled.
 
     Args:
         backend_args: Arguments of MMEngine's file backend.
@@ -46,6 +47,13 @@ class LoadLabelMap(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load and check."""
         path = results['seg_map_path']
+        if path is None:
+            if 'img' not in results:
+                raise ValueError(f'{results.get("img_path")} has no label map: its image must be '
+                                 'loaded before, to know the size')
+            results['gt_seg_map'] = np.full(results['img'].shape[:2], 255, np.uint8)
+            results.setdefault('seg_fields', []).append('gt_seg_map')
+            return results
         labels = _decode(get(path, backend_args=self.backend_args))
         if results.get('label_colours') is not None:
             labels = _ids_of_colours(labels, tuple(results['label_colours']), path)

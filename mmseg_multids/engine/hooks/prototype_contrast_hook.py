@@ -9,14 +9,16 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 
-from ...models import PrototypeContrast
+from ...models import PrototypeBank
 from ...registry import HOOKS
 from ..runner_parts import plain_model
 
 
 @HOOKS.register_module()
 class PrototypeContrastHook(Hook):
-    """Lets bank and loss of :class:`PrototypeContrast` begin, and logs the bank.
+    """Lets bank and loss of a contrast with prototypes begin, and logs the bank.
+
+    Of :class:`MultiDatasetPretrainer`, or of :class:`PrototypeContrast` in a supervised model.
 
     Logged are, as ``prototypes/...``: ``coverage``, the share of the classes that have a prototype;
     ``norm``, the mean length of the prototypes, which is 1 where all embeddings of a class are
@@ -57,49 +59,51 @@ class PrototypeContrastHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the bank against the run."""
-        found = self._contrasts(runner)
+        found = self._banks(runner)
         if not found:
-            raise ValueError('PrototypeContrastHook needs decode_head.contrast=dict(images=..., '
-                             'batch_size=...) in a head of the model')
+            raise ValueError('PrototypeContrastHook needs a bank of prototypes: a '
+                             "MultiDatasetPretrainer with contrast='prototype', or "
+                             'decode_head.contrast=dict(images=..., batch_size=...) in a head of '
+                             'the model')
         batch = getattr(runner.train_dataloader.batch_sampler, 'batch_size', 0) * get_world_size()
-        for contrast in found:
-            if contrast.batch_size != batch:
+        for bank in found:
+            if bank.batch_size != batch:
                 raise ValueError(
-                    f'PrototypeContrastHook: contrast.batch_size={contrast.batch_size}, but '
+                    f'PrototypeContrastHook: the bank has batch_size={bank.batch_size}, but '
                     f'{get_world_size()} process(es) train on {batch} images in a batch: the '
                     'window would hold another number of images')
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Say what is done in this iteration."""
-        for contrast in self._contrasts(runner):
+        for bank in self._banks(runner):
             begin = self.contrast_from
             if begin is None:
-                begin = self.collect_from + contrast.bank.num_batches
-            contrast.collects = batch_idx >= self.collect_from
-            contrast.contrasts = batch_idx >= begin
+                begin = self.collect_from + bank.num_batches
+            bank.collects = batch_idx >= self.collect_from
+            bank.contrasts = batch_idx >= begin
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Log."""
         if not self.every_n_train_iters(runner, self.interval):
             return
-        for contrast in self._contrasts(runner)[:1]:
-            for key, value in contrast.bank.statistics()._asdict().items():
+        for bank in self._banks(runner)[:1]:
+            for key, value in bank.statistics()._asdict().items():
                 if not math.isnan(value):
                     runner.message_hub.update_scalar(f'train/prototypes/{key}', value)
-            _, valid = contrast.bank.prototypes()
-            there = {name for name, known in zip(contrast.ids.names, valid.tolist()) if known}
+            _, valid = bank.prototypes()
+            there = {name for name, known in zip(bank.classes, valid.tolist()) if known}
             gone = sorted(self._seen - there)
             if gone:
-                print_log(f'no image of the last {contrast.bank.num_batches} batches shows '
+                print_log(f'no image of the last {bank.num_batches} batches shows '
                           f'{", ".join(gone)}: no prototypes, left out of the contrast',
                           logger='current')
             self._seen = there
             if self.picture and is_main_process():
                 from ...visualization.prototypes import draw_prototypes
-                draw_prototypes(contrast.bank, Path(runner.work_dir) / 'prototypes'
+                draw_prototypes(bank, Path(runner.work_dir) / 'prototypes'
                                 / f'iter_{batch_idx + 1}.png')
 
     @staticmethod
-    def _contrasts(runner) -> list[PrototypeContrast]:
+    def _banks(runner) -> list[PrototypeBank]:
         return [module for module in plain_model(runner).modules()
-                if isinstance(module, PrototypeContrast)]
+                if isinstance(module, PrototypeBank)]

@@ -1,0 +1,14 @@
+# mdp_realbench3.py with images of a fourth dataset, without labels.
+_base_ = './mdp_realbench3.py'
+datasets = [
+    {{_base_.camvid11}},
+    {{_base_.ycor8}},
+    {{_base_.mumbai_aerial6}},
+    dict(
+        name='photos',
+        type='UnlabelledImages',
+        data_root='labelmefacade8',
+        data_prefix=dict(img_path='images/train_extra')),
+]
+model = dict(datasets=datasets, batch_size=12)
+train_dataloader = dict(batch_size=12, dataset=dict(datasets=datasets))

@@ -1,0 +1,16 @@
+# MDP on three ToyWorld views, small and from scratch. Needs no data.
+_base_ = [
+    '../_base_/models/mdp_r18half.py',
+    '../_base_/mixes/mix_toyworld3.py',
+    '../_base_/schedules/schedule_adamw.py',
+    '../_base_/default_runtime.py',
+]
+train_pipeline = [
+    dict(type='RenderToyWorld'),
+    dict(type='PretrainViews', size=(96, 96)),
+    dict(type='PackSegInputs', meta_keys=('img_path', 'num_views')),
+]
+model = dict(datasets={{_base_.datasets}})
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+custom_hooks = [dict(type='PrototypeContrastHook', contrast_from=0)]
+randomness = dict(seed=0)
