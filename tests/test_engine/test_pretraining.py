@@ -1,0 +1,83 @@
+"""Pretraining in a runner: resuming, unlabelled images, validation by prototypes."""
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from ..test_models.toy import NORM
+from .test_train_loop import ENTRIES, config, weights
+
+PIPELINE = [{'type': 'RenderToyWorld'}, {'type': 'PretrainViews', 'size': (32, 32)},
+            {'type': 'PackSegInputs', 'meta_keys': ('img_path', 'num_views')}]
+PHOTOS = {**ENTRIES[0], 'name': 'photos', 'unlabelled': True}
+
+
+def pretraining(folder, iters=6, datasets=(*ENTRIES, PHOTOS), **changes):
+    cfg = config(folder, iters)
+    cfg.model = {
+        'type': 'MultiDatasetPretrainer', 'datasets': list(datasets),
+        'data_preprocessor': {'type': 'SegDataPreProcessor', 'mean': [0, 0, 0],
+                              'std': [255, 255, 255], 'size_divisor': 1},
+        'backbone': {'type': 'ResNet', 'depth': 18, 'num_stages': 4, 'out_indices': (0, 1, 2, 3),
+                     'strides': (1, 2, 2, 2), 'dilations': (1, 1, 1, 1), 'stem_channels': 8,
+                     'base_channels': 8, 'norm_cfg': NORM},
+        'decode_head': {'type': 'SegformerHead', 'in_channels': [8, 16, 32, 64],
+                        'in_index': [0, 1, 2, 3], 'channels': 8, 'norm_cfg': NORM,
+                        'dropout_ratio': 0.5},
+        'images': 12, 'batch_size': 6, 'channels': 8, 'momentum': 0.9, 'threshold': 0.3,
+        'mixing': {'region': 0.5, 'pixel': 0.5}, 'consistency': {}, **changes}
+    cfg.train_dataloader.batch_size = 6
+    cfg.train_dataloader.dataset.update(datasets=list(datasets), pipeline=PIPELINE)
+    cfg.custom_hooks = [{'type': 'PrototypeContrastHook', 'contrast_from': 1, 'interval': 2}]
+    cfg.param_scheduler = None
+    return cfg
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'dataset_norm': {}},
+    {'contrast': 'region', 'mixing': None, 'consistency': None, 'datasets': ENTRIES}])
+def test_a_resumed_run_is_the_same(tmp_path, changes):
+    def made(folder):
+        cfg = pretraining(folder, **changes)
+        if 'contrast' in changes:
+            cfg.custom_hooks = []
+        return cfg
+
+    whole = Runner.from_cfg(made(tmp_path / 'whole'))
+    whole.train()
+    cfg = made(tmp_path / 'part')
+    cfg.resume, cfg.load_from = True, str(tmp_path / 'whole' / 'iter_3.pth')
+    part = Runner.from_cfg(cfg)
+    part.train()
+    found, expected = weights(part), weights(whole)
+    assert any('momentum_encoder' in key for key in found)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+def test_what_is_logged(tmp_path):
+    runner = Runner.from_cfg(pretraining(tmp_path))
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    for key in ('loss_contrast', 'loss_mixed', 'loss_consistency'):
+        assert scalars[f'train/{key}'].current() > 0
+    assert 0 < scalars['train/prototypes/coverage'].current() <= 1
+    assert 0 <= scalars['train/photos.accepted'].current() <= 1
+
+
+def test_validation_is_by_the_nearest_prototype(tmp_path):
+    cfg = pretraining(tmp_path, iters=2)
+    pipeline = [{'type': 'RenderToyWorld'}, {'type': 'PackSegInputs'}]
+    cfg.val_dataloader = {'batch_size': 2, 'num_workers': 0, 'sampler': {
+        'type': 'DefaultSampler', 'shuffle': False}, 'dataset': {
+            'type': 'MultiDataset', 'datasets': ENTRIES, 'split': 'val', 'pipeline': pipeline,
+            'test_mode': True}}
+    cfg.val_evaluator, cfg.val_cfg = {'type': 'MultiDatasetIoUMetric'}, {'type': 'ValLoop'}
+    cfg.train_cfg.val_interval = 2
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.message_hub.log_scalars['val/city/mIoU'].current() > 0
+
+
+def test_the_bank_counts_all_images_of_a_batch(tmp_path):
+    with pytest.raises(ValueError, match='bank has batch_size=4, but 1 process.*on 6 images'):
+        Runner.from_cfg(pretraining(tmp_path, batch_size=4)).train()
