@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
-from mmseg_multids.apis.cross_eval import images_to_test, searched_mapping
+from mmseg_multids.apis.cross_eval import images_to_test, searched_mapping, warn_if_tested
 from mmseg_multids.apis.trained import load_trained
 from mmseg_multids.apis.whole_images import loading_workers
+from mmseg_multids.label_spaces import format_node_mapping
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,15 +35,15 @@ def main(argv: list[str] | None = None) -> None:
     try:
         trained = load_trained(args.checkpoint, args.config, args.cfg_options)
         model = trained.model.cuda() if torch.cuda.is_available() else trained.model
-        mapping = searched_mapping(model, images_to_test(
-            trained.cfg, args.split, args.dataset), args.dataset, args.max_images,
-            loading_workers(trained.cfg))
+        images = images_to_test(trained.cfg, args.split, args.dataset)
+        warn_if_tested(trained.cfg, images, args.dataset, args.max_images)
+        mapping = searched_mapping(model, images, args.dataset, args.max_images,
+                                   loading_workers(trained.cfg))
     except (FileNotFoundError, TypeError, ValueError) as error:
         sys.exit(f'search_mapping: {error}')
     out = Path(args.out or Path(args.checkpoint).parent / f'nodes_to_{args.dataset}.json')
     mapping.to_json(out)
-    for node, name in mapping.class_of_node.items():
-        print(f'{node} -> {name or "(void)"}')
+    print(format_node_mapping(mapping))
     print(f'mapping: {out}')
 
 

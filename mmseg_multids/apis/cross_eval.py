@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..datasets import MultiDataset
 from ..datasets.metainfo import whole_entry
-from ..label_spaces import LabelSpace, NodeMapping, match_nodes
-from ..label_spaces.cross_iou import iou_of_confusion, search_mapping
+from ..label_spaces import LabelSpace, NodeMapping, UnifiedLabelSpace, match_nodes
+from ..label_spaces.cross_iou import iou_of_mapping, iou_without_each, search_mapping
 from ..label_spaces.unify import unify_disjoint
 from ..models import UNIFIED, MultiDatasetSegmentor
 from ..registry import DATASETS
 from .cross_heads import gather_confusions
+from .shared_images import warn_of_shared_images
 from .trained import name_of
 
 MATCHES = ('search', 'name')
@@ -59,8 +62,8 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
     """Evaluate each head of a model, or all of its nodes, on each dataset.
 
     A dataset's own head is compared as it is. Any other prediction stands for the class that
-    :func:`search_mapping` finds on the datasets' training images, so nothing of the tested images
-    is used; or for the class of its name.
+    :func:`search_mapping` finds on the datasets' training images; or for the class of its name.
+    Where tested images are among those of the search, the log warns that figures are too high.
 
     Args:
         model: The model.
@@ -86,6 +89,10 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
     for target in targets:
         if target not in known:
             raise ValueError(f'unknown target {target!r}; known: {", ".join(known)}')
+    if match == 'search':
+        for dataset in test.names:
+            if any(_is_searched(space, target, dataset) for target in targets):
+                warn_of_shared_images(search, test, dataset, search_images, max_images)
     found = gather_confusions(model, search, targets, search_images, num_workers=num_workers
                               ) if match == 'search' else {}
     counts = gather_confusions(model, test, targets, max_images, num_workers=num_workers)
@@ -96,7 +103,7 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
             own = test.metainfo['datasets'][dataset]['classes']
             if target == dataset:
                 mapping = np.arange(len(own))
-            elif target == UNIFIED and dataset in space.datasets:
+            elif not _is_searched(space, target, dataset):
                 mapping = space.class_of_node(dataset)
             elif match == 'search':
                 mapping = search_mapping(found[dataset][target])
@@ -108,9 +115,16 @@ def cross_evaluate(model: MultiDatasetSegmentor, search: MultiDataset, test: Mul
     return rows
 
 
+def _is_searched(space: UnifiedLabelSpace, target: str, dataset: str) -> bool:
+    """Whether it must be found out what predictions stand for in a dataset's classes."""
+    return target != dataset and not (target == UNIFIED and dataset in space.datasets)
+
+
 def searched_mapping(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
                      max_images: int | None = None, num_workers: int = 0) -> NodeMapping:
     """Search what the nodes of a model stand for in a dataset (AutoUniSeg, section 4.1).
+
+    The mapping holds the IoUs that decided.
 
     Args:
         model: The model.
@@ -126,8 +140,32 @@ def searched_mapping(model: MultiDatasetSegmentor, images: MultiDataset, dataset
         raise ValueError(f'there are no images of {dataset!r}, only of {", ".join(images.names)}')
     counts = gather_confusions(model, images, (UNIFIED,), max_images, (dataset,), num_workers)
     space = LabelSpace(dataset, images.metainfo['datasets'][dataset]['classes'])
-    return NodeMapping.between(model.label_space, space,
-                               search_mapping(counts[dataset][UNIFIED]))
+    confusion = counts[dataset][UNIFIED]
+    mapping = search_mapping(confusion)
+    return NodeMapping.between(model.label_space, space, mapping,
+                               iou_of_mapping(confusion, mapping),
+                               iou_without_each(confusion, mapping))
+
+
+def warn_if_tested(cfg: Config, search: MultiDataset, dataset: str,
+                   max_images: int | None = None) -> None:
+    """Warn where images of a search are among those that a config tests.
+
+    Args:
+        cfg: Config that tests the dataset.
+        search: Images of the search.
+        dataset: The dataset.
+        max_images: The search uses so many. Default: all.
+    """
+    split = cfg.test_dataloader.dataset.get('split')
+    try:
+        test = images_to_test(cfg, split, dataset)
+    except (FileNotFoundError, ValueError) as error:
+        # A mapping can be searched where the images of the test are not.
+        print_log(f'whether the split {split!r} that {name_of(cfg)} tests has images of the search '
+                  f'is not known: {error}', logger='current', level=logging.WARNING)
+        return
+    warn_of_shared_images(search, test, dataset, max_images)
 
 
 def format_cross_table(rows: Sequence[Row]) -> str:
@@ -163,8 +201,4 @@ def _miou(confusion: np.ndarray, mapping: np.ndarray) -> float:
     """Return the mean IoU over the classes that are labelled. Counts [L, P], mapping [P]."""
     if (mapping < 0).all():
         return float('nan')
-    # Void predictions keep a column of their own: they are wrong, and taken by no class.
-    merged = np.zeros((len(confusion), len(confusion) + 1))
-    np.add.at(merged.T, np.where(mapping < 0, len(confusion), mapping), confusion.T)
-    iou = np.diag(iou_of_confusion(merged)[:, :len(confusion)])
-    return float(np.nanmean(iou))
+    return float(np.nanmean(iou_of_mapping(confusion, mapping)))

@@ -28,8 +28,10 @@ class Example(NamedTuple):
 class LabelUsage(NamedTuple):
     """Counts and examples of all nodes."""
 
-    #: Pixels on which each node wins, by dataset. [N] each.
+    #: Pixels on which each node wins, whatever their label, by dataset. [N] each.
     pixels: dict[str, np.ndarray]
+    #: Of them those that are labelled as the node's class; 0 for nodes without one. [N] each.
+    hits: dict[str, np.ndarray]
     #: Labelled pixels of each class, by dataset. [L] each.
     labelled: dict[str, np.ndarray]
     #: Examples of each node, those with most pixels first, of as many datasets as there are.
@@ -43,7 +45,7 @@ def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images:
 
     Args:
         model: The model.
-        images: Whole images with labels.
+        images: Whole images with labels, of datasets that the model knows.
         max_images: Use so many images of each dataset. Default: all.
         examples: Examples for each node.
         size: Side of the examples in pixels.
@@ -54,10 +56,12 @@ def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images:
     """
     check_max_images(max_images)
     head, count = model.decode_head, model.label_space.num_nodes
-    pixels, labelled = {}, {}
+    pixels, hits, labelled = {}, {}, {}
     found: list[dict[str, list[Example]]] = [{} for _ in range(count)]
     for dataset in images.names:
+        class_of_node = model.label_space.class_of_node(dataset)
         pixels[dataset] = np.zeros(count, dtype=np.int64)
+        hits[dataset] = np.zeros(count, dtype=np.int64)
         labelled[dataset] = np.zeros(len(images.metainfo['datasets'][dataset]['classes']),
                                      dtype=np.int64)
         for one in images_of(model, images, dataset, max_images, num_workers):
@@ -65,18 +69,20 @@ def gather_usage(model: MultiDatasetSegmentor, images: MultiDataset, max_images:
             logits = resize(head.classify(embed(model, one), UNIFIED), size=one.inputs.shape[2:],
                             mode='bilinear', align_corners=head.align_corners)
             winner = logits.argmax(1)[0].cpu().numpy()[:image.shape[0], :image.shape[1]]
-            labels = one.labels.cpu().numpy().ravel()
+            labels = one.labels[0].cpu().numpy()[:image.shape[0], :image.shape[1]]
             labelled[dataset] += np.bincount(labels[labels != head.ignore_index],
                                              minlength=len(labelled[dataset]))
             won = np.bincount(winner.ravel(), minlength=count)
             pixels[dataset] += won
+            hits[dataset] += np.bincount(winner[class_of_node[winner] == labels], minlength=count)
             for node in np.flatnonzero(won):
                 best = found[node].setdefault(dataset, [])
                 if len(best) < examples or won[node] > best[-1].pixels:
                     best.append(_example(dataset, image, winner == node, int(won[node]), size))
                     best.sort(key=lambda one: -one.pixels)
                     del best[examples:]
-    return LabelUsage(pixels, labelled, [_mixed(by_dataset, examples) for by_dataset in found])
+    return LabelUsage(pixels, hits, labelled,
+                      [_mixed(by_dataset, examples) for by_dataset in found])
 
 
 def _example(dataset: str, image: np.ndarray, mask: np.ndarray, pixels: int,

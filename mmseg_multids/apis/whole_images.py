@@ -77,6 +77,15 @@ def check_max_images(max_images: int | None) -> None:
         raise ValueError(f'max_images={max_images}: at least 1 is needed')
 
 
+def chosen_images(images: MultiDataset, dataset: str,
+                  max_images: int | None = None) -> list[int]:
+    """Return which images of a dataset a pass looks at, evenly spread: positions in the whole."""
+    size = images.sizes[dataset]
+    start = sum(images.sizes[name] for name in images.names[:images.names.index(dataset)])
+    count = size if max_images is None else min(size, max_images)
+    return [start + i * size // count for i in range(count)]
+
+
 def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
               max_images: int | None = None, num_workers: int = 0) -> Iterator[WholeImage]:
     """Yield this process's share of the images of a dataset.
@@ -88,10 +97,7 @@ def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
         max_images: Yield so many, evenly spread, in all processes together. Default: all.
         num_workers: Processes that load.
     """
-    size = images.sizes[dataset]
-    start = sum(images.sizes[name] for name in images.names[:images.names.index(dataset)])
-    count = size if max_images is None else min(size, max_images)
-    own = [start + i * size // count for i in range(get_rank(), count, get_world_size())]
+    own = chosen_images(images, dataset, max_images)[get_rank()::get_world_size()]
     # With a generator of its own: the loader takes a seed for its workers of it, and the random
     # numbers of training must not depend on whether this was done.
     loader = DataLoader(Subset(images, own), batch_size=1, num_workers=num_workers,

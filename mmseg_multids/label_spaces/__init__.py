@@ -7,7 +7,7 @@ from .names import match_by_name, normalise_name
 from .node_mapping import NodeMapping
 from .relations import ClassRelations, Relation, label_space_hash
 from .remap import LabelRemap, read_remap
-from .report import format_label_space
+from .report import format_label_space, format_node_mapping
 from .space import LabelSpace
 from .unified import UnifiedLabelSpace
 from .unify import unify_by_name, unify_disjoint
@@ -23,6 +23,7 @@ __all__ = [
     'UnifiedLabelSpace',
     'build_label_space',
     'format_label_space',
+    'format_node_mapping',
     'inherited_nodes',
     'label_space_hash',
     'match_by_name',

@@ -23,6 +23,46 @@ def iou_of_confusion(confusion: np.ndarray) -> np.ndarray:
     return np.where(labelled > 0, iou, np.nan)
 
 
+def iou_of_mapping(confusion: np.ndarray, mapping: np.ndarray) -> np.ndarray:
+    """Return the IoU of each class with all predictions that stand for it.
+
+    Args:
+        confusion: Number of pixels with each label (rows) and prediction (columns). Shape [L, P].
+        mapping: Class of each prediction, -1 for none. Shape [P].
+
+    Returns:
+        From 0 to 1; NaN for labels that are on no pixel. Shape [L].
+    """
+    # Void predictions keep a column of their own: they are wrong, and taken by no class.
+    merged = np.zeros((len(confusion), len(confusion) + 1))
+    np.add.at(merged.T, np.where(mapping < 0, len(confusion), mapping), np.transpose(confusion))
+    return np.diag(iou_of_confusion(merged)[:, :len(confusion)]).copy()
+
+
+def iou_without_each(confusion: np.ndarray, mapping: np.ndarray) -> np.ndarray:
+    """Return the IoU that the class of each prediction would have without that prediction.
+
+    Args:
+        confusion: Number of pixels with each label (rows) and prediction (columns). Shape [L, P].
+        mapping: Class of each prediction, -1 for none. Shape [P].
+
+    Returns:
+        From 0 to 1; NaN for predictions without a class, and where a class is on no pixel.
+        Shape [P].
+    """
+    confusion = np.asarray(confusion, dtype=np.float64)
+    stands = np.flatnonzero(mapping >= 0)
+    own = mapping[stands]
+    each_hits, each_taken = confusion[own, stands], confusion.sum(axis=0)[stands]
+    hits = np.bincount(own, each_hits, len(confusion))[own] - each_hits
+    taken = np.bincount(own, each_taken, len(confusion))[own] - each_taken
+    labelled = confusion.sum(axis=1)[own]
+    found = np.full(len(mapping), np.nan)
+    there = labelled > 0
+    found[stands[there]] = hits[there] / (labelled + taken - hits)[there]
+    return found
+
+
 def cross_ious(confusions: Mapping[str, Mapping[str, np.ndarray]]) -> dict:
     """Return the IoU matrices of every head on every dataset, for :func:`.merging.merge_costs`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .names import normalise_name
+from .node_mapping import NodeMapping
 from .unified import UnifiedLabelSpace
 
 
@@ -47,6 +48,38 @@ def format_label_space(label_space: UnifiedLabelSpace) -> str:
             nodes = [label_space.nodes[n] for n in label_space.nodes_of_class(dataset, class_id)]
             reads = '' if nodes in ([name], [f'{dataset}/{name}']) else f' -> {", ".join(nodes)}'
             lines.append(f'  {class_id:4d}  {name}{reads}')
+    return '\n'.join(lines)
+
+
+def format_node_mapping(mapping: NodeMapping) -> str:
+    """Say what each node stands for and, where the mapping was searched, what decided.
+
+    Returns:
+        Several lines of text: a line per node with its class, the IoU of that class with all of
+        its nodes, and without this one; the classes without a node; the mean IoU. IoUs in percent,
+        on the images of the search.
+    """
+    ious, without = mapping.iou_of_class or {}, mapping.iou_without_node or {}
+    lines = []
+    for node, name in mapping.class_of_node.items():
+        score = ''
+        if ious.get(name) is not None:
+            score = f'  (IoU {100 * ious[name]:.1f}'
+            if without.get(node) is not None:
+                score += f', without this node {100 * without[node]:.1f}'
+            score += ')'
+        lines.append(f'{node} -> {name or "(void)"}{score}')
+    known = {name: iou for name, iou in ious.items() if iou is not None}
+    taken = set(mapping.class_of_node.values())
+    missing = [name for name in known if name not in taken]
+    if missing:
+        lines.append(f'no node stands for (IoU 0): {", ".join(missing)}')
+    if len(known) < len(ious):
+        lines.append('not in the images of the search: '
+                     + ', '.join(name for name in ious if name not in known))
+    if known:
+        lines.append(f'mean IoU on the images of the search: '
+                     f'{100 * np.mean(list(known.values())):.1f}')
     return '\n'.join(lines)
 
 

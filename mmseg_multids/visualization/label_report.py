@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _STYLE = '''
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 78em; padding: 0 1em;
        color: #222; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
+h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; } h3 { font-size: 1em; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; border-bottom: 2px solid #888; padding: .3em .5em; position: sticky; top: 0;
      background: #fff; }
@@ -30,21 +30,24 @@ td { border-bottom: 1px solid #ddd; padding: .35em .5em; vertical-align: top; }
 td.node { font-weight: 600; white-space: nowrap; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em;
           border: 1px solid #0003; }
-.share { color: #666; font-size: .85em; }
+.share { color: #666; font-size: .85em; white-space: nowrap; display: inline-block; }
 .several { color: #9a5b00; } .none { color: #bbb; }
 figure { display: inline-block; margin: 0 .3em .2em 0; text-align: center; font-size: .75em;
          color: #666; }
 td.examples { white-space: nowrap; } img { display: block; width: 72px; height: 72px; }
-ul { columns: 2; } svg { width: 100%; height: auto; border: 1px solid #ddd; }
+ul { columns: 2; } nav ul { columns: 1; } svg { width: 100%; height: auto; border: 1px solid #ddd; }
 svg text { font-size: 11px; } p.note { color: #555; max-width: 60em; }
 '''
+
+_SHARES = ("The percentage is the share of the class's labelled pixels that the node wins; px are "
+           "all the pixels that it wins in the dataset's images, whatever their label.")
 
 
 def write_label_report(path: str | os.PathLike, label_space: UnifiedLabelSpace,
                        usage: LabelUsage | None = None,
                        before: UnifiedLabelSpace | None = None,
                        title: str = 'Label space') -> None:
-    """Write a self-contained HTML page.
+    """Write a self-contained HTML page: a table of contents and the parts that it links to.
 
     Args:
         path: File to write.
@@ -53,8 +56,9 @@ def write_label_report(path: str | os.PathLike, label_space: UnifiedLabelSpace,
         before: The same nodes before links were taken away; what was pruned is then listed.
         title: Heading.
     """
-    parts = [f'<h1>{escape(title)}</h1>', _summary(label_space), _nodes(label_space, usage),
-             _comparison(label_space), _pruned(label_space, before), _classes(label_space, usage),
+    parts = [f'<h1>{escape(title)}</h1>', _summary(label_space),
+             _contents(label_space, before is not None), _nodes(label_space, usage),
+             _classes(label_space, usage), _comparison(label_space), _pruned(label_space, before),
              _graph(label_space)]
     page = (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}'
             f'</title><style>{_STYLE}</style></head><body>\n' + '\n'.join(filter(None, parts))
@@ -70,11 +74,20 @@ def _summary(space: UnifiedLabelSpace) -> str:
             f'{sizes}.</p>')
 
 
+def _contents(space: UnifiedLabelSpace, pruned: bool) -> str:
+    datasets = ', '.join(f'<a href="#{_anchor(d)}">{escape(d)}</a>' for d in space.datasets)
+    items = ['<a href="#nodes">Nodes</a>', f'<a href="#classes">Classes</a> of {datasets}',
+             '<a href="#by-name">Compared with merging by name</a>',
+             *(['<a href="#pruned">Taken away</a>'] if pruned else []),
+             '<a href="#links">Links</a>']
+    return f'<nav><ul>{"".join(f"<li>{item}</li>" for item in items)}</ul></nav>'
+
+
 def _nodes(space: UnifiedLabelSpace, usage: LabelUsage | None) -> str:
     head = ''.join(f'<th>{escape(d)}</th>' for d in space.datasets)
-    lines = ['<h2>Nodes</h2>', '<p class="note">A class in <span class="several">brown</span> has '
-             'several nodes. The share is that of the node among the pixels of the dataset\'s '
-             'images. In the examples all but the node is dimmed.</p>',
+    counted = f'{_SHARES} In the examples all but the node is dimmed.' if usage else ''
+    lines = ['<h2 id="nodes">Nodes</h2>', '<p class="note">A class in <span class="several">brown'
+             f'</span> has several nodes. {counted}</p>',
              f'<table><tr><th>node</th>{head}' + ('<th>examples</th>' if usage else '') + '</tr>']
     for node, name in enumerate(space.nodes):
         colour = 'rgb({}, {}, {})'.format(*space.palette[node])
@@ -87,8 +100,8 @@ def _nodes(space: UnifiedLabelSpace, usage: LabelUsage | None) -> str:
                 continue
             several = len(space.nodes_of_class(dataset, class_id)) > 1
             text = escape(space.space(dataset).classes[class_id])
-            cells.append(f'<td{" class=several" if several else ""}>{text}'
-                         f'{_share(usage, dataset, node)}</td>')
+            cells.append(f'<td{" class=several" if several else ""}>{text}<br>'
+                         f'{_share(usage, dataset, class_id, node)}</td>')
         if usage:
             examples = ''.join(map(_figure, usage.examples[node]))
             cells.append(f'<td class="examples">{examples}</td>')
@@ -96,12 +109,21 @@ def _nodes(space: UnifiedLabelSpace, usage: LabelUsage | None) -> str:
     return '\n'.join([*lines, '</table>'])
 
 
-def _share(usage: LabelUsage | None, dataset: str, node: int) -> str:
+def _share(usage: LabelUsage | None, dataset: str, class_id: int, node: int) -> str:
+    """How much of its class a node wins, and how much it wins at all."""
     if usage is None or dataset not in usage.pixels:
         return ''
-    pixels = usage.pixels[dataset]
-    return (f' <span class="share">{pixels[node]:,} px, '
-            f'{100 * pixels[node] / max(pixels.sum(), 1):.2g} %</span>')
+    hits, labelled = int(usage.hits[dataset][node]), int(usage.labelled[dataset][class_id])
+    share = _percent(hits, labelled) if labelled else 'not labelled'
+    return (f' <span class="share" title="wins {hits:,} of {labelled:,} labelled pixels">'
+            f'{share}, {usage.pixels[dataset][node]:,} px</span>')
+
+
+def _percent(part: int, whole: int) -> str:
+    if not whole:
+        return '&ndash;'
+    share = 100 * part / whole
+    return '&lt;0.1 %' if 0 < share < 0.05 else f'{share:.1f} %'
 
 
 def _figure(example: Example) -> str:
@@ -117,7 +139,7 @@ def _comparison(space: UnifiedLabelSpace) -> str:
     by_name = links_of(unify_by_name(list(space.spaces.values())))
     here = links_of(space)
     return '\n'.join([
-        '<h2>Compared with merging by name</h2>',
+        '<h2 id="by-name">Compared with merging by name</h2>',
         f'<p>{len(here & by_name)} of {len(by_name)} pairs of namesakes share a node.</p>',
         _pairs('Merged though their names differ', here - by_name),
         _pairs('Namesakes that were kept apart', by_name - here)])
@@ -138,23 +160,52 @@ def _pruned(space: UnifiedLabelSpace, before: UnifiedLabelSpace | None) -> str:
     removed = [name for name in before.nodes if name not in space.nodes]
     listed = f': {escape(", ".join(removed))}' if removed else ''
     return '\n'.join([
-        '<h2>Taken away because hardly any image used it</h2>',
+        '<h2 id="pruned">Taken away because hardly any image used it</h2>',
         f'<p>{before.num_nodes - space.num_nodes} of {before.num_nodes} nodes (names that are no '
         f'longer there{listed}).</p>',
         _pairs('Pairs that no longer share a node', gone)])
 
 
 def _classes(space: UnifiedLabelSpace, usage: LabelUsage | None) -> str:
-    lines = ['<h2>Classes that were split</h2>']
-    items = []
+    lines = ['<h2 id="classes">Classes</h2>',
+             '<p class="note">What each class is read from. A class in <span class="several">brown'
+             '</span> was split: it has several nodes. '
+             + (f'{_SHARES} Other nodes win the rest of the labelled pixels.' if usage else '')
+             + '</p>']
     for dataset, own in space.spaces.items():
+        counted = usage is not None and dataset in usage.pixels
+        head = '<th>labelled pixels</th><th>nodes</th><th>other nodes</th>' if counted \
+            else '<th>nodes</th>'
+        split = space.classes_with_several_nodes(dataset)
+        listed = f': {escape(", ".join(split))}' if split else ''
+        lines += [f'<h3 id="{_anchor(dataset)}">{escape(dataset)}</h3>',
+                  f'<p>{own.num_classes} classes, {len(split)} with several nodes{listed}.'
+                  f'{_labelled(usage, dataset) if counted else ""}</p>',
+                  f'<table><tr><th>class</th>{head}</tr>']
         for class_id, name in enumerate(own.classes):
             nodes = space.nodes_of_class(dataset, class_id)
-            if len(nodes) < 2:
-                continue
-            parts = ', '.join(escape(space.nodes[n]) + _share(usage, dataset, n) for n in nodes)
-            items.append(f'<li>{escape(dataset)}/{escape(name)}: {parts}</li>')
-    return '\n'.join([*lines, f'<ul>{"".join(items)}</ul>' if items else '<p>None.</p>'])
+            several = ' class="several"' if len(nodes) > 1 else ''
+            parts = '<br>'.join(escape(space.nodes[n]) + _share(usage, dataset, class_id, n)
+                                for n in nodes)
+            cells = [f'<td{several}>{escape(name)}</td>', f'<td>{parts}</td>']
+            if counted:
+                pixels = int(usage.labelled[dataset][class_id])
+                others = pixels - int(usage.hits[dataset][nodes].sum())
+                cells.insert(1, f'<td>{pixels:,}</td>' if pixels
+                             else '<td class="none">none in these images</td>')
+                cells.append(f'<td>{_percent(others, pixels)}</td>')
+            lines.append(f'<tr>{"".join(cells)}</tr>')
+        lines.append('</table>')
+    return '\n'.join(lines)
+
+
+def _labelled(usage: LabelUsage, dataset: str) -> str:
+    labelled, total = int(usage.labelled[dataset].sum()), int(usage.pixels[dataset].sum())
+    return f' {_percent(labelled, total)} of the {total:,} pixels of its images are labelled.'
+
+
+def _anchor(dataset: str) -> str:
+    return escape('classes-of-' + '-'.join(dataset.split()))
 
 
 def _graph(space: UnifiedLabelSpace) -> str:
@@ -198,7 +249,7 @@ def _graph(space: UnifiedLabelSpace) -> str:
         links.append(f'<text x="{width / 2}" y="{y + 4:.1f}" text-anchor="middle">{escape(short)}'
                      '</text>')
         lines.append(''.join(links))
-    return (f'<h2>Links</h2><svg viewBox="0 0 {width} {height:.0f}" '
+    return (f'<h2 id="links">Links</h2><svg viewBox="0 0 {width} {height:.0f}" '
             f'xmlns="http://www.w3.org/2000/svg">{"".join(texts)}{"".join(lines)}</svg>')
 
 

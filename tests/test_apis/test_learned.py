@@ -2,6 +2,7 @@
 
 import html
 import json
+import logging
 import re
 import runpy
 import sys
@@ -18,6 +19,7 @@ from mmseg_multids.apis.cross_eval import (
     images_to_test,
     searched_mapping,
 )
+from mmseg_multids.apis.cross_heads import gather_confusions
 from mmseg_multids.apis.export_learned import export_learned
 from mmseg_multids.apis.label_usage import gather_usage
 from mmseg_multids.apis.trained import load_trained
@@ -89,6 +91,14 @@ def test_a_searched_mapping_is_used_for_the_unseen_dataset(run, tmp_path):
     trained = load_trained(run / 'iter_11.pth', run / 'config.py')
     mapping = searched_mapping(trained.model, images_to_test(trained.cfg, 'train'), 'village')
     mapping.to_json(tmp_path / 'village.json')
+    # What decided is beside the classes, and is the IoU that a test on these images would have.
+    known = {name: iou for name, iou in mapping.iou_of_class.items() if iou is not None}
+    row, = cross_evaluate(trained.model, images_to_test(trained.cfg, 'train'),
+                          images_to_test(trained.cfg, 'train', 'village'), ['unified'])
+    assert np.mean(list(known.values())) == pytest.approx(row.miou['village'], abs=1e-4)
+    for node, name in mapping.class_of_node.items():
+        if name is not None:
+            assert mapping.iou_without_node[node] < mapping.iou_of_class[name] + 1e-4
     cfg = Config.fromfile(run / 'config.py')
     cfg.load_from = str(run / 'iter_11.pth')
     cfg.work_dir, cfg.experiment_name = str(tmp_path), 'searched'
@@ -136,6 +146,23 @@ def test_every_head_and_all_nodes_on_every_dataset(run):
     assert np.all(by_name[0].mappings['city'] < 19)
 
 
+def test_searching_on_tested_images_is_warned_of(run, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmseg_multids.apis.shared_images.print_log',
+                        lambda text, logger=None, level=logging.INFO: said.append(text))
+    trained = load_trained(run / 'iter_11.pth', run / 'config.py')
+    train, val = (images_to_test(trained.cfg, split) for split in ('train', 'val'))
+    cross_evaluate(trained.model, train, val)
+    cross_evaluate(trained.model, val, val, ['asia'], 'name')
+    assert said == []
+    # Nothing is searched for the datasets that the nodes know.
+    cross_evaluate(trained.model, val, val, ['unified'])
+    assert [text.split(':')[0] for text in said] == ['village']
+    said.clear()
+    cross_evaluate(trained.model, val, val, ['asia'])
+    assert [text.split(':')[0] for text in said] == ['city', 'village']
+
+
 def test_the_report_is_one_page_that_shows_every_node(run, tmp_path):
     trained = load_trained(run / 'iter_11.pth', run / 'config.py')
     space = trained.model.label_space
@@ -143,6 +170,13 @@ def test_the_report_is_one_page_that_shows_every_node(run, tmp_path):
     for dataset in space.datasets:
         assert usage.pixels[dataset].sum() == 3 * 32 * 32
         assert usage.labelled[dataset].sum() <= 3 * 32 * 32
+        # The same counts by another way: which labels meet which nodes.
+        confusion = gather_confusions(trained.model, training_images(trained.cfg), ('unified',), 3,
+                                      (dataset,))[dataset]['unified']
+        assert (confusion.sum(1) == usage.labelled[dataset]).all()
+        classes = space.class_of_node(dataset)
+        hits = np.where(classes >= 0, confusion[classes, np.arange(space.num_nodes)], 0)
+        assert usage.hits[dataset] == pytest.approx(hits, abs=2) and hits.any()
     for node in range(space.num_nodes):
         used = {d for d in space.datasets if usage.pixels[d][node]}
         assert {e.dataset for e in usage.examples[node]} == used
@@ -151,14 +185,26 @@ def test_the_report_is_one_page_that_shows_every_node(run, tmp_path):
     write_label_report(tmp_path / 'page.html', space, usage, before, 'A <title>')
     page = (tmp_path / 'page.html').read_text()
     assert 'A &lt;title&gt;' in page and '<svg' in page
-    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing from outside
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing from outside
+    ids = re.findall(r'id="([^"]*)"', page)
+    linked = re.findall(r'href="#([^"]*)"', page)
+    assert sorted(ids) == sorted(set(ids)) == sorted(linked)
+    assert {f'classes-of-{d}' for d in space.datasets} < set(linked) and 'pruned' in linked
+    # Every node of every class says how much of the class's labelled pixels it wins, twice.
+    for dataset in space.datasets:
+        node = int(usage.hits[dataset].argmax())
+        hits = int(usage.hits[dataset][node])
+        labelled = int(usage.labelled[dataset][space.class_of_node(dataset)[node]])
+        assert page.count(f'title="wins {hits:,} of {labelled:,} labelled pixels">'
+                          f'{100 * hits / labelled:.1f} %, ') >= 2
     links = sum(int((space.class_of_node(d) >= 0).sum()) for d in space.datasets)
     assert page.count('<path ') == links
     for name in space.nodes:
         assert html.escape(name) in page
     # Without a model, for a space that was edited.
     write_label_report(tmp_path / 'plain.html', space)
-    assert '<img' not in (tmp_path / 'plain.html').read_text()
+    plain = (tmp_path / 'plain.html').read_text()
+    assert '<img' not in plain and 'labelled pixels' not in plain and '#pruned' not in plain
 
 
 def tool(name, *arguments):
@@ -172,7 +218,7 @@ def test_the_tools(run, tmp_path, capsys):
     tool('search_mapping', config, checkpoint, '--dataset', 'village', '--out',
          tmp_path / 'village.json')
     assert NodeMapping.from_json(tmp_path / 'village.json').dataset == 'village'
-    capsys.readouterr()
+    assert 'mean IoU on the images of the search: ' in capsys.readouterr().out
     tool('cross_eval', f'{config},{checkpoint}', f'{config},{checkpoint}', '--out',
          tmp_path / 'cross.json', '--search-images', 2)
     assert len(json.loads((tmp_path / 'cross.json').read_text())) == 6

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from mmseg_multids.label_spaces import LabelSpace, UnifiedLabelSpace
-from mmseg_multids.label_spaces.cross_iou import cross_ious, iou_of_confusion, search_mapping
+from mmseg_multids.label_spaces.cross_iou import (
+    cross_ious,
+    iou_of_confusion,
+    iou_of_mapping,
+    iou_without_each,
+    search_mapping,
+)
 from mmseg_multids.label_spaces.links import links_of, score_links
 from mmseg_multids.label_spaces.pruning import kept_links
 
@@ -53,6 +59,33 @@ def test_the_searched_mapping_is_near_the_best(seed):
         other = found.copy()
         other[p] = c
         assert mean_iou(confusion, other) <= mean_iou(confusion, found) + 1e-12
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_scores_of_a_mapping_are_those_of_its_label_maps(seed):
+    """Pixel by pixel: the IoU of each class, and what is left of it when a node says nothing."""
+    rng = np.random.default_rng(seed)
+    labels, nodes = rng.integers(0, 3, 200), rng.integers(0, 5, 200)
+    confusion = np.zeros((4, 5), int)  # class 3 is on no pixel
+    np.add.at(confusion, (labels, nodes), 1)
+    mapping = np.array([0, 1, 0, -1, 2])
+
+    def iou(classes, c):
+        predicted = classes[nodes]
+        return ((labels == c) & (predicted == c)).sum() / ((labels == c) | (predicted == c)).sum()
+
+    found = iou_of_mapping(confusion, mapping)
+    assert found[:3] == pytest.approx([iou(mapping, c) for c in range(3)]) and np.isnan(found[3])
+    without = iou_without_each(confusion, mapping)
+    for node, c in enumerate(mapping):
+        if c < 0:
+            assert np.isnan(without[node])
+        else:
+            others = np.where(np.arange(5) == node, -1, mapping)
+            assert without[node] == pytest.approx(iou(others, c))
+    assert without[0] > 0 and without[1] == 0  # class 0 has another node, class 1 has none
+    # A class that no pixel has, and a node that stands for it all the same.
+    assert np.isnan(iou_without_each(confusion, np.array([3, 1, 0, -1, 2]))[0])
 
 
 def test_predictions_that_only_harm_stand_for_nothing():
