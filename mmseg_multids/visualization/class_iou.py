@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..evaluation.run_files import default_label, read_scores, scores_file
 from ..label_spaces import normalise_name
 from .figures import COLOURS, save_figure, split_label
-
-#: Where SegmentationReportHook leaves the scores of a work dir.
-_REPORT = Path('report') / 'scores.json'
 
 #: Notes of :class:`~mmseg_multids.evaluation.DatasetScores` that mean that there is no IoU.
 _UNDEFINED = ('no ground truth', 'not predicted')
@@ -59,61 +56,30 @@ def load_runs(runs: Sequence[str | os.PathLike]) -> dict[str, dict[str, DatasetR
     loaded: dict[str, dict[str, DatasetResult]] = {}
     for run in runs:
         label, path = split_label(run)
-        file = _scores_file(Path(path))
-        results = loaded.setdefault(label or _default_label(file), {})
+        file = scores_file(Path(path))
+        label = label or default_label(file)
+        results = loaded.setdefault(label, {})
         for dataset, result in _read_scores(file).items():
             if dataset in results:
-                raise ValueError(f'run {label or _default_label(file)!r} has dataset {dataset} '
-                                 f'twice, in {results[dataset].path} and {file}; give the runs '
+                raise ValueError(f'run {label!r} has dataset {dataset} twice, in '
+                                 f'{results[dataset].path} and {file}; give the runs '
                                  'different labels: LABEL=PATH')
             results[dataset] = result
     return loaded
 
 
-def _scores_file(path: Path) -> Path:
-    if path.is_dir():
-        if not (path / _REPORT).is_file():
-            raise FileNotFoundError(
-                f'{path} has no {_REPORT}. SegmentationReportHook writes it when a training ends; '
-                'MultiDatasetIoUMetric(out_file=...) writes a file that can be named here, too')
-        return path / _REPORT
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} does not exist')
-    return path
-
-
-def _default_label(file: Path) -> str:
-    parts = file.absolute().parts
-    return parts[-3] if Path(*parts[-2:]) == _REPORT else file.stem
-
-
 def _read_scores(file: Path) -> dict[str, DatasetResult]:
-    try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{file} is no JSON: {error}') from error
-    if isinstance(content, dict) and 'metrics' in content:
-        content = content.get('datasets')  # an out_file of the metric
-    if not content or not isinstance(content, dict) \
-            or not all(isinstance(score, dict) for score in content.values()):
-        raise ValueError(f'{file} holds no scores by dataset, as SegmentationReportHook and '
-                         'MultiDatasetIoUMetric write them')
-    return {dataset: _result(file, dataset, score) for dataset, score in content.items()}
+    scores = read_scores(file, {'iou': 'values of IoU', 'notes': 'notes'})
+    return {dataset: _result(file, score) for dataset, score in scores.items()}
 
 
-def _result(file: Path, dataset: str, score: Mapping) -> DatasetResult:
-    for key in ('classes', 'iou', 'notes'):
-        if key not in score:
-            raise ValueError(f'{file}: dataset {dataset} lacks {key!r}')
-    classes, shares, notes = score['classes'], score['iou'], score['notes']
-    if not len(classes) == len(shares) == len(notes):
-        raise ValueError(f'{file}: dataset {dataset} has {len(classes)} classes, {len(shares)} '
-                         f'values of IoU and {len(notes)} notes')
+def _result(file: Path, score: Mapping) -> DatasetResult:
+    notes = score['notes']
     iou = [None if share is None or note in _UNDEFINED else 100 * share
-           for share, note in zip(shares, notes)]
+           for share, note in zip(score['iou'], notes)]
     counting = [value for value, note in zip(iou, notes) if value is not None and not note]
     mean = float(np.mean(counting)) if counting else float('nan')
-    return DatasetResult(list(classes), iou, mean, str(file))
+    return DatasetResult(list(score['classes']), iou, mean, str(file))
 
 
 # ---------------------------------------------------------------------- arranging
