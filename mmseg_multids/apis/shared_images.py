@@ -8,7 +8,7 @@ import os
 from mmengine.logging import print_log
 
 from ..datasets import MultiDataset
-from .whole_images import chosen_images
+from .whole_images import positions_of
 
 
 def shared_images(search: MultiDataset, test: MultiDataset, dataset: str,
@@ -35,7 +35,7 @@ def warn_of_shared_images(search: MultiDataset, test: MultiDataset, dataset: str
     shared = shared_images(search, test, dataset, search_images, test_images)
     if not shared:
         return
-    count = len(chosen_images(test, dataset, test_images))
+    count = len(positions_of(test, dataset, test_images))
     print_log(f'{dataset}: {shared} of the {count} images that are tested are also searched with. '
               'Their labels decide what predictions stand for, so its figures are too high. Search '
               f'with a split that has none of them, or divide the images in the entry of {dataset}',
@@ -44,5 +44,5 @@ def warn_of_shared_images(search: MultiDataset, test: MultiDataset, dataset: str
 
 def _files(images: MultiDataset, dataset: str, max_images: int | None) -> set[str]:
     paths = (images.get_data_info(i).get('img_path')
-             for i in chosen_images(images, dataset, max_images))
+             for i in positions_of(images, dataset, max_images))
     return {os.path.realpath(path) for path in paths if path}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -34,13 +35,20 @@ class WholeImage(NamedTuple):
     labels: Tensor
     #: As it was loaded, in OpenCV's order of channels. Shape [3, h, w], uint8.
     loaded: Tensor
+    #: Its file below the dataset's images, without suffix, or its number.
+    name: str = ''
 
 
-def training_images(cfg: Config) -> MultiDataset:
+def training_images(cfg: Config, only: Sequence[str] | None = None) -> MultiDataset:
     """Build the training images of a config as validation loads them: whole, not augmented.
 
+    Args:
+        cfg: Config.
+        only: Names of the datasets to build. Default: all.
+
     Raises:
-        ValueError: The config has no training images, or says nowhere how to validate.
+        ValueError: The config has no training images, or says nowhere how to validate; an unknown
+            name.
     """
     try:
         train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
@@ -59,7 +67,26 @@ def training_images(cfg: Config) -> MultiDataset:
     if missing:
         raise ValueError(f'{name_of(cfg)} has no pipeline to load whole images of {missing[0]}: '
                          'val_dataloader.dataset.pipeline, or one of its entry there')
-    return DATASETS.build({**train, 'datasets': entries})
+    return DATASETS.build({**train, 'datasets': _chosen(entries, only)})
+
+
+def validation_images(cfg: Config, only: Sequence[str] | None = None) -> MultiDataset:
+    """Build the images that a config validates on; arguments and errors as above."""
+    try:
+        val = cfg.val_dataloader.dataset
+        entries = [whole_entry(entry) for entry in val.datasets]
+    except AttributeError as error:
+        raise ValueError(f'{name_of(cfg)} needs val_dataloader.dataset.datasets: '
+                         f'{error}') from None
+    return DATASETS.build({**val, 'datasets': _chosen(entries, only)})
+
+
+def _chosen(entries: Sequence[dict], only: Sequence[str] | None) -> list[dict]:
+    names = [entry['name'] for entry in entries]
+    unknown = [name for name in only or () if name not in names]
+    if unknown:
+        raise ValueError(f'unknown dataset {unknown[0]!r}; known: {", ".join(names)}')
+    return [entry for entry in entries if only is None or entry['name'] in only]
 
 
 def loading_workers(cfg: Config) -> int:
@@ -77,15 +104,6 @@ def check_max_images(max_images: int | None) -> None:
         raise ValueError(f'max_images={max_images}: at least 1 is needed')
 
 
-def chosen_images(images: MultiDataset, dataset: str,
-                  max_images: int | None = None) -> list[int]:
-    """Return which images of a dataset a pass looks at, evenly spread: positions in the whole."""
-    size = images.sizes[dataset]
-    start = sum(images.sizes[name] for name in images.names[:images.names.index(dataset)])
-    count = size if max_images is None else min(size, max_images)
-    return [start + i * size // count for i in range(count)]
-
-
 def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
               max_images: int | None = None, num_workers: int = 0) -> Iterator[WholeImage]:
     """Yield this process's share of the images of a dataset.
@@ -97,25 +115,46 @@ def images_of(model: MultiDatasetSegmentor, images: MultiDataset, dataset: str,
         max_images: Yield so many, evenly spread, in all processes together. Default: all.
         num_workers: Processes that load.
     """
-    own = chosen_images(images, dataset, max_images)[get_rank()::get_world_size()]
+    own = positions_of(images, dataset, max_images)[get_rank()::get_world_size()]
+    yield from load_images(model, images, own, num_workers)
+
+
+def positions_of(images: MultiDataset, dataset: str, max_images: int | None = None) -> list[int]:
+    """Return where images of a dataset stand among all: all of them, or so many, evenly spread."""
+    size = images.sizes[dataset]
+    start = sum(images.sizes[name] for name in images.names[:images.names.index(dataset)])
+    count = size if max_images is None else min(size, max_images)
+    return [start + i * size // count for i in range(count)]
+
+
+def load_images(model: MultiDatasetSegmentor, images: MultiDataset, positions: Sequence[int],
+                num_workers: int = 0) -> Iterator[WholeImage]:
+    """Yield the images at some positions; arguments as of :func:`images_of`."""
     # With a generator of its own: the loader takes a seed for its workers of it, and the random
     # numbers of training must not depend on whether this was done.
-    loader = DataLoader(Subset(images, own), batch_size=1, num_workers=num_workers,
+    loader = DataLoader(Subset(images, positions), batch_size=1, num_workers=num_workers,
                         collate_fn=pseudo_collate, generator=torch.Generator())
     said = time.monotonic()
     for done, data in enumerate(loader):
+        meta = data['data_samples'][0].metainfo
         if time.monotonic() - said > _SAY_EVERY:
             said = time.monotonic()
-            print_log(f'{dataset}: {done} of {len(own)} images', logger='current')
+            print_log(f'{meta["dataset"]}: {done} of {len(positions)} images', logger='current')
         loaded = data['inputs'][0]
         # As in training, so that labels are padded as images are.
         data = model.data_preprocessor(data, True)
-        yield WholeImage(dataset, data['inputs'], data['data_samples'][0].gt_sem_seg.data, loaded)
+        yield WholeImage(meta['dataset'], data['inputs'],
+                         data['data_samples'][0].gt_sem_seg.data, loaded, meta['sample_name'])
+
+
+def told_of(model: MultiDatasetSegmentor, image: WholeImage) -> AbstractContextManager:
+    """Tell a model which dataset an image comes from; it may be one that it does not know."""
+    known = image.dataset in model.label_space.datasets
+    norm = None if known else model.norm_of_unknown(image.inputs)
+    return model.context.batch([image.dataset] if known else None, UNIFIED, norm)
 
 
 def embed(model: MultiDatasetSegmentor, image: WholeImage) -> Tensor:
     """Return the pixel embedding [1, D, h, w]; of a dataset that the model does not know, too."""
-    known = image.dataset in model.label_space.datasets
-    norm = None if known else model.norm_of_unknown(image.inputs)
-    with model.context.batch([image.dataset] if known else None, UNIFIED, norm):
+    with told_of(model, image):
         return model.decode_head.head(model.extract_feat(image.inputs))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..files import replacing
 
@@ -27,6 +30,36 @@ def split_label(text: str | os.PathLike) -> tuple[str | None, str]:
     if not label.strip() or not path:
         raise ValueError(f'run {text!r}: expected LABEL=PATH or PATH')
     return label.strip(), path
+
+
+class LabelledRun(NamedTuple):
+    """A checkpoint and what figures call it."""
+
+    label: str
+    path: str
+
+
+def labels_of_runs(runs: Sequence[str | os.PathLike]) -> list[LabelledRun]:
+    """Name checkpoints: by their own label, else by their folder, with the file if need be.
+
+    Args:
+        runs: ``LABEL=CHECKPOINT`` or a checkpoint each.
+
+    Raises:
+        ValueError: Two have one name, or as :func:`split_label`.
+    """
+    parts = [split_label(run) for run in runs]
+    folders = Counter(Path(path).absolute().parent.name for label, path in parts if label is None)
+    named = []
+    for label, path in parts:
+        folder, stem = Path(path).absolute().parent.name, Path(path).stem
+        named.append(LabelledRun(
+            label or (folder if folders[folder] == 1 else f'{folder}/{stem}'), path))
+    label, times = Counter(run.label for run in named).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f'{times} runs are called {label!r}; give them different labels: '
+                         'LABEL=CHECKPOINT')
+    return named
 
 
 def check_figure_name(path: str | os.PathLike) -> Path:

@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from mmseg_multids.visualization.figures import save_figure, split_label
+from mmseg_multids.visualization.figures import labels_of_runs, save_figure, split_label
 
 
 @pytest.mark.parametrize(('text', 'expected'), [
@@ -36,3 +36,14 @@ def test_figures_replace_a_file_only_when_they_are_complete(tmp_path, suffix):
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'figure.doc: .*\.png, \.pdf, \.svg'):
         save_figure(Figure(), tmp_path / 'figure.doc')
+
+
+def test_runs_are_named_by_label_folder_or_file(tmp_path):
+    folder = tmp_path / 'run'
+    found = labels_of_runs([f'mine={folder}/a.pth', f'{tmp_path}/other/b.pth', folder / 'a.pth'])
+    assert [run.label for run in found] == ['mine', 'other', 'run']
+    assert found[0].path == f'{folder}/a.pth'
+    found = labels_of_runs([folder / 'iter_1.pth', folder / 'iter_2.pth'])
+    assert [run.label for run in found] == ['run/iter_1', 'run/iter_2']
+    with pytest.raises(ValueError, match="2 runs are called 'run/a'; give them different labels"):
+        labels_of_runs([folder / 'a.pth', folder / 'a.pth'])
