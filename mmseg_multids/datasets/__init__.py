@@ -26,6 +26,7 @@ from .street import (
 from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
 from .transforms import LoadLabelMap, PlannedCrop, RandomScale
+from .voc_aug import PascalVOCAugDataset
 
 __all__ = [
     'CamVid11Dataset',
@@ -41,6 +42,7 @@ __all__ = [
     'MultiDataset',
     'MultiDatasetSampler',
     'MumbaiAerial6Dataset',
+    'PascalVOCAugDataset',
     'PlannedCrop',
     'RandomScale',
     'RenderToyWorld',
