@@ -127,6 +127,16 @@ DATASETS = {
         image='{:06d}.jpg', label='{:06d}.png', prefix={'train': '2007_', 'val': '2008_'},
         lists={'train': ('ImageSets/Segmentation/train.txt', '2007_{:06d}'),
                'val': ('ImageSets/Segmentation/val.txt', '2008_{:06d}')}),
+    # SBD's part; VOC's own label maps are those of `pascal_voc`.
+    'pascal_voc_aug': Layout(
+        21, (96, 128), {'train': ('JPEGImages', 'SegmentationClassAug'),
+                        'val': ('JPEGImages', 'SegmentationClass')},
+        image='{:06d}.jpg', label='{:06d}.png', prefix={'train': '2009_', 'val': '2008_'},
+        lists={'train': ('ImageSets/Segmentation/trainaug.txt', '2009_{:06d}'),
+               'val': ('ImageSets/Segmentation/val.txt', '2008_{:06d}')}),
+    'coco_stuff164k': Layout(171, (96, 128), _folders('images/{}', 'annotations/{}',
+                                                      ('train2017', 'val2017')),
+                             image='{:012d}.jpg', label='{:012d}_labelTrainIds.png'),
     'pascal_context': Layout(
         59, (96, 128), _folders('JPEGImages', 'SegmentationClassContext', ('train', 'val')),
         image='{:06d}.jpg', label='{:06d}.png', void=0, stored=tuple(range(1, 60)),
@@ -138,7 +148,8 @@ DATASETS = {
 #: Folder of a dataset where it is not called like its entry.
 _ROOTS = {'coco_stuff182': 'coco_stuff164k', 'camvid_mseg': 'camvid_full',
           'ade20k': 'ade/ADEChallengeData2016', 'coco_panoptic': 'coco', 'scannet20': 'scannet',
-          'pascal_voc': 'VOCdevkit/VOC2012', 'pascal_context': 'VOCdevkit/VOC2010'}
+          'pascal_voc': 'VOCdevkit/VOC2012', 'pascal_voc_aug': 'VOCdevkit/VOC2012',
+          'pascal_context': 'VOCdevkit/VOC2010'}
 
 
 def make_miniature(root: Path, name: str, images: int = 4) -> Path:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -24,19 +23,15 @@ from ..models import (
     classifier_in_use,
 )
 from ..models.context import MEAN
-from ..models.layers import DSBN, dsbn_layers
+from ..models.layers import dsbn_layers, plain_state_dict
 from ..models.segmentors.checkpoint import SPACE_KEY
 from ..registry import MODELS, TRANSFORMS
 from .export_onnx import check_onnx_is_installed, export_onnx
 from .inference import LABEL_LOADERS
+from .stock import class_of, is_stock, plain_parts, refuse_unless_stock, typed_parts
 from .trained import heads_of, load_trained, logits_of_noise
 
-#: What is there wherever MMSegmentation is.
-_STOCK_PACKAGES = ('mmcv', 'mmengine', 'mmseg', 'torch')
 _OWN_TEST_CFG = ('label_space', 'norm_fallback', 'unseen', 'multi_label')
-#: Arguments of DSBN that BN lacks.
-_DSBN_OPTIONS = sorted(set(inspect.signature(DSBN).parameters)
-                       - set(inspect.signature(torch.nn.BatchNorm2d).parameters))
 
 
 class Exported(NamedTuple):
@@ -151,7 +146,7 @@ def plain_config(cfg: Config, model: MultiDatasetSegmentor,
                         'MultiDatasetSegmentor can be')
     notes: list[str] = []
     arguments = copy.deepcopy(cfg.model.to_dict())
-    for key in ('type', 'datasets', 'label_space', 'dataset_norm', 'finetune_from'):
+    for key in ('type', 'datasets', 'label_space', 'dataset_norm', 'finetune_from', 'mixing'):
         arguments.pop(key, None)
     heads = heads_of(model)
     num_classes = heads['decode_head'].num_outputs(dataset)
@@ -163,9 +158,9 @@ def plain_config(cfg: Config, model: MultiDatasetSegmentor,
             arguments[key] = [_plain_head(head, num_classes, notes) for head in own]
     test_cfg = arguments.get('test_cfg') or {}
     arguments['test_cfg'] = {k: v for k, v in test_cfg.items() if k not in _OWN_TEST_CFG}
-    arguments = _plain_parts({'type': 'EncoderDecoder', **arguments})
-    for entry in _typed(arguments):
-        _refuse_unless_stock(entry, (MODELS, TASK_UTILS, WEIGHT_INITIALIZERS), 'the model')
+    arguments = plain_parts({'type': 'EncoderDecoder', **arguments})
+    for entry in typed_parts(arguments):
+        refuse_unless_stock(entry, (MODELS, TASK_UTILS, WEIGHT_INITIALIZERS), 'the model')
     return Config({'default_scope': 'mmseg', 'model': arguments,
                    'test_pipeline': _plain_pipeline(cfg)}), notes
 
@@ -183,7 +178,7 @@ def _plain_head(own: dict, num_classes: int, notes: list[str]) -> dict:
                 and not loss.get('class_weight'):  # equal to the stock loss
             loss = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True,
                     **{key: loss[key] for key in ('loss_weight', 'loss_name') if key in loss}}
-        elif not _is_stock(_class_of(loss['type'], (MODELS,))):
+        elif not is_stock(class_of(loss['type'], (MODELS,))):
             notes.append(f'loss {loss["type"]} became CrossEntropyLoss (of no consequence but for '
                          'further training)')
             loss = {'type': 'CrossEntropyLoss', 'avg_non_ignore': True}
@@ -197,27 +192,6 @@ def _plain_head(own: dict, num_classes: int, notes: list[str]) -> dict:
     return head
 
 
-def _plain_parts(part):
-    """Make DSBN BN, and drop weights to start from: the checkpoint has them all."""
-    if isinstance(part, (list, tuple)):
-        return [_plain_parts(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    part = {key: _plain_parts(value) for key, value in part.items()
-            if key != 'pretrained' and not (key == 'init_cfg' and _reads_a_file(value))}
-    if isinstance(part.get('type'), type):
-        part['type'] = part['type'].__name__
-    if part.get('type') in ('DSBN', 'mmseg.DSBN'):
-        part = {key: value for key, value in part.items() if key not in _DSBN_OPTIONS}
-        part['type'] = 'BN'
-    return part
-
-
-def _reads_a_file(init_cfg: dict | Sequence[dict] | None) -> bool:
-    entries = [init_cfg] if isinstance(init_cfg, dict) else init_cfg or ()
-    return any(entry.get('type') == 'Pretrained' for entry in entries)
-
-
 def _plain_pipeline(cfg: Config) -> list[dict]:
     steps = copy.deepcopy(cfg.get('test_pipeline'))
     if not steps:
@@ -226,40 +200,9 @@ def _plain_pipeline(cfg: Config) -> list[dict]:
                          "[dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]")
     # Images to predict have no labels; MMSegmentation skips its own loader of them as well.
     steps = [dict(step) for step in steps if step['type'] not in LABEL_LOADERS]
-    for entry in _typed(steps):
-        _refuse_unless_stock(entry, (TRANSFORMS,), 'test_pipeline')
+    for entry in typed_parts(steps):
+        refuse_unless_stock(entry, (TRANSFORMS,), 'test_pipeline')
     return steps
-
-
-def _typed(part) -> Iterator[dict]:
-    """All dicts that have a type, at any depth."""
-    if isinstance(part, dict):
-        if 'type' in part:
-            yield part
-        part = list(part.values())
-    if isinstance(part, (list, tuple)):
-        for item in part:
-            yield from _typed(item)
-
-
-def _class_of(kind: str | type, registries: Sequence) -> type | None:
-    if not isinstance(kind, str):
-        return kind
-    return next((found for registry in registries if (found := registry.get(kind))), None)
-
-
-def _is_stock(cls: type | None) -> bool:
-    return cls is None or cls.__module__.partition('.')[0] in _STOCK_PACKAGES
-
-
-def _refuse_unless_stock(entry: dict, registries: Sequence, where: str) -> None:
-    cls = _class_of(entry['type'], registries)
-    if cls is None and registries == (TRANSFORMS,):
-        raise TypeError(f'{where} has {entry["type"]}, which is not registered')
-    if not _is_stock(cls):
-        raise TypeError(f'{where} has {entry["type"]} ({cls.__module__}.{cls.__name__}), which is '
-                        'not in plain MMSegmentation; use a part of MMSegmentation, MMCV or '
-                        'MMEngine in its place')
 
 
 def _header(checkpoint: str | Path, dataset: str, norm: str | None) -> str:
@@ -286,12 +229,8 @@ def plain_state(model: MultiDatasetSegmentor, dataset: str,
         TypeError: A head's classifier is no 1x1 convolution.
     """
     # A loss may have buffers; ours stand elsewhere than a stock head's, and predict nothing.
-    state = {key: value for key, value in model.state_dict().items()
+    state = {key: value for key, value in plain_state_dict(model, norm).items()
              if key != SPACE_KEY and '.loss_decode.' not in key}
-    for name, layer in dsbn_layers(model).items():
-        del state[f'{name}.dataset_names']
-        state.update({f'{name}.{key}': value for key, value in layer.plain_state(norm).items()
-                      if value is not None})
     for name, head in heads_of(model).items():
         classifier = classifier_in_use(head.classifier)
         if type(classifier) is not LinearNodeClassifier:
@@ -300,7 +239,7 @@ def plain_state(model: MultiDatasetSegmentor, dataset: str,
                             + ('. Write a model with its label space fixed first: tools/export.py '
                                '--dataset all' if head.mapper is not None else ''))
         state = {key: value for key, value in state.items()
-                 if not key.startswith(f'{name}.classifier.')}
+                 if not key.startswith((f'{name}.classifier.', f'{name}.contrast.'))}
         state.update({f'{name}.conv_seg.{key}': rows
                       for key, rows in _class_rows(head, dataset).items()})
         inner = f'{name}.head.'

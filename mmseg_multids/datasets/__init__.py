@@ -27,6 +27,7 @@ from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
 from .transforms import LoadLabelMap, PlannedCrop, PretrainViews, RandomScale
 from .unlabelled import UnlabelledImages
+from .voc_aug import PascalVOCAugDataset
 
 __all__ = [
     'CamVid11Dataset',
@@ -42,6 +43,7 @@ __all__ = [
     'MultiDataset',
     'MultiDatasetSampler',
     'MumbaiAerial6Dataset',
+    'PascalVOCAugDataset',
     'PlannedCrop',
     'PretrainViews',
     'RandomScale',

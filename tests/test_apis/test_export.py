@@ -224,6 +224,19 @@ def test_own_losses_become_stock_ones_and_weights_to_start_from_go(tmp_path):
     assert head.ignore_index == 254 and head.sampler.type == 'OHEMPixelSampler'
 
 
+def test_what_only_training_needs_stays_behind(tmp_path):
+    config, checkpoint = save(
+        tmp_path, FCN2, DS, mixing={'region': 0.5, 'pixel': 0.5},
+        decode_head={'type': 'UniSegHead', 'head': {**FCN2, 'norm_cfg': DS},
+                     'contrast': {'images': 8, 'batch_size': 2, 'channels': 4}})
+    assert any('.contrast.' in key for key in torch.load(checkpoint)['state_dict'])
+    done = export(checkpoint, 'two', tmp_path / 'plain', config)
+    assert done.difference == 0
+    assert not any('contrast' in key for key in torch.load(done.checkpoint)['state_dict'])
+    text = done.config.read_text()
+    assert 'mixing' not in text and 'contrast' not in text
+
+
 # ------------------------------------------------------------------ refusals
 
 

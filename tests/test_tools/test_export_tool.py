@@ -2,6 +2,7 @@ import runpy
 import sys
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -43,9 +44,21 @@ def test_the_tool_writes_and_says_what_it_checked(run, trained):
     assert Config.fromfile(trained / 'exported' / 'two.py').default_scope == 'mmseg'
 
 
+def test_the_tool_writes_a_backbone(run, trained):
+    out = run('trained.pth', '--backbone', '--norm', 'mean', '--out', 'weights/backbone.pth')
+    tensors = len(torch.load(trained / 'weights' / 'backbone.pth')['state_dict'])
+    assert f'backbone: weights/backbone.pth ({tensors} tensors)' in out
+    assert 'feature maps of a random image differ from ours by at most 0' in out
+    assert 'model.backbone.init_cfg.checkpoint=weights/backbone.pth' in out
+
+
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['--dataset', 'moon'], "export: unknown dataset 'moon'; known: one, two, unified"),
     (['--dataset', 'one', '--size', '8', '8'], 'name its file with --onnx FILE'),
+    (['--backbone'], 'say whose with --norm (one, two, mean)'),
+    (['--backbone', '--dataset', 'one'], 'not allowed with argument --backbone'),
+    (['--backbone', '--onnx', 'x.onnx'], 'leave out --onnx, --size and --names'),
+    ([], 'one of the arguments --dataset --backbone is required'),
 ])
 def test_errors_are_one_line(run, trained, capsys, arguments, words):
     with pytest.raises(SystemExit) as error:

@@ -91,6 +91,23 @@ def collapse_dsbn(model: nn.Module, dataset: str) -> None:
             _replace(model, name, made[id(layer)])
 
 
+@torch.no_grad()
+def plain_state_dict(model: nn.Module, dataset: str | None) -> dict[str, torch.Tensor]:
+    """Return a model's state dict as :func:`collapse_dsbn` would leave it; the model stays.
+
+    Args:
+        model: Any module.
+        dataset: Whose statistics and parameters to take; ``'mean'`` for the mean of all. Without
+            dataset-specific batch norms it does not matter.
+    """
+    state = dict(model.state_dict())
+    for name, layer in dsbn_layers(model).items():
+        del state[f'{name}.dataset_names']
+        state.update({f'{name}.{key}': value for key, value in layer.plain_state(dataset).items()
+                      if value is not None})
+    return state
+
+
 def _to_batch_norm(layer: DSBN, name: str, dataset: str) -> _BatchNorm:
     known = (*layer.context.datasets, MEAN) if layer.context else ()
     if dataset not in known:

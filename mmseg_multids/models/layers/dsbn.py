@@ -165,7 +165,7 @@ class DSBN(_BatchNorm):
             sources: For each of this layer's datasets the one of ``stored`` whose row it takes, or
                 :data:`MEAN`.
         """
-        names = _from_bytes(stored['dataset_names'])
+        names = names_from_bytes(stored['dataset_names'])
         state = {**stored, 'dataset_names': self.dataset_names.clone()}
         for key in self._stacked():
             rows = stored[key]
@@ -375,7 +375,7 @@ class DSBN(_BatchNorm):
         stored = state_dict.get(prefix + 'dataset_names')
         if stored is None:
             return None
-        names = _from_bytes(stored)
+        names = names_from_bytes(stored)
         missing = [name for name in self.context.datasets if name not in names]
         if missing:
             raise ValueError(
@@ -401,7 +401,8 @@ def _stand_in_order(groups: Sequence[DatasetGroup]) -> bool:
     return True
 
 
-def _from_bytes(names: Tensor) -> list[str]:
+def names_from_bytes(names: Tensor) -> list[str]:
+    """Return the names of a layer's rows from what its ``dataset_names`` hold."""
     return json.loads(bytes(names.cpu().tolist()).decode())
 
 
