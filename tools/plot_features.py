@@ -11,6 +11,7 @@ import torch
 from mmseg_multids.apis.pixel_features import LAYERS, gather_features, sample_pixels
 from mmseg_multids.apis.trained import load_trained
 from mmseg_multids.apis.whole_images import loading_workers, training_images, validation_images
+from mmseg_multids.models import MultiDatasetPretrainer, MultiDatasetSegmentor
 from mmseg_multids.visualization.feature_page import write_feature_page
 from mmseg_multids.visualization.features import (
     check_perplexity,
@@ -64,7 +65,8 @@ def main(argv: list[str] | None = None) -> None:
         out = check_figure_name(args.out or Path(runs[0].path).parent / 'features.png')
         models, cfg = [], None
         for run, config in zip(runs, configs):
-            trained = load_trained(run.path, config)
+            trained = load_trained(run.path, config, kinds=(MultiDatasetSegmentor,
+                                                            MultiDatasetPretrainer))
             cfg = cfg or trained.cfg
             models.append(trained.model.cuda() if torch.cuda.is_available() else trained.model)
         images = (training_images if args.split == 'train' else validation_images)(

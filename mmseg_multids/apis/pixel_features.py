@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..datasets import MultiDataset
-from ..models import MultiDatasetSegmentor
+from ..models import MultiDatasetPretrainer, MultiDatasetSegmentor
 from .whole_images import WholeImage, check_max_images, embed, load_images, positions_of, told_of
 
 #: The pixel embedding that the classifier sees, and the last stage of the backbone.
@@ -56,14 +56,15 @@ class PixelSample(NamedTuple):
 
 
 @torch.no_grad()
-def features_of(model: MultiDatasetSegmentor, image: WholeImage,
+def features_of(model: MultiDatasetSegmentor | MultiDatasetPretrainer, image: WholeImage,
                 layer: str = 'embedding') -> Tensor:
     """Return a feature map of one image. All that is asked of a model is asked here.
 
     Args:
         model: In eval mode.
         image: Preprocessed image, which may be of a dataset that the model does not know.
-        layer: ``'embedding'``: what the classifier sees, the paper's "last layer";
+        layer: ``'embedding'``: what the classifier, or a projection, sees, the paper's "last
+            layer";
             ``'backbone'``: the last stage of the backbone.
 
     Shapes:
@@ -147,7 +148,7 @@ def choose_cells(maps: Sequence[np.ndarray], class_id: int, count: int,
     return [(i, cell) for _, _, i, cell in sorted(turns)[:count]]
 
 
-def sample_pixels(model: MultiDatasetSegmentor, images: MultiDataset,
+def sample_pixels(model: MultiDatasetSegmentor | MultiDatasetPretrainer, images: MultiDataset,
                   datasets: Sequence[str] | None = None, layer: str = 'embedding',
                   max_images: int | None = None, per_class: int = 40, num_classes: int = 8,
                   seed: int = 0, num_workers: int = 0) -> PixelSample:
@@ -193,10 +194,10 @@ def sample_pixels(model: MultiDatasetSegmentor, images: MultiDataset,
             if size not in shapes:
                 shapes[size] = features_of(model, image, layer).shape[1:]
             names[position] = image.name
-            maps.append(cell_labels(image, shapes[size], model.decode_head.ignore_index))
+            maps.append(cell_labels(image, shapes[size], model.ignore_index))
             centres.append([cell_centres(n, s) for n, s in zip(shapes[size], size)])
         cells = np.concatenate([m.ravel() for m in maps])
-        labelled = (cells < space.num_classes) & (cells != model.decode_head.ignore_index)
+        labelled = (cells < space.num_classes) & (cells != model.ignore_index)
         counts = np.bincount(cells[labelled], minlength=space.num_classes)
         order = np.argsort(-counts, kind='stable')[:num_classes]
         _check_counts(dataset, space.classes, counts, per_class, len(positions), maps[0].shape)
@@ -231,8 +232,9 @@ def _check_counts(dataset: str, classes: Sequence[str], counts: np.ndarray, per_
 # ---------------------------------------------------------------------- their features
 
 
-def gather_features(model: MultiDatasetSegmentor, images: MultiDataset, sample: PixelSample,
-                    layer: str = 'embedding', num_workers: int = 0) -> np.ndarray:
+def gather_features(model: MultiDatasetSegmentor | MultiDatasetPretrainer, images: MultiDataset,
+                    sample: PixelSample, layer: str = 'embedding',
+                    num_workers: int = 0) -> np.ndarray:
     """Return the features of sampled pixels, each divided by its L2 norm.
 
     Args:

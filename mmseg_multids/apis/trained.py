@@ -32,22 +32,24 @@ def read_config(config: str | Path | Config) -> Config:
     return Config.fromfile(config)
 
 
-def build_segmentor(cfg: Config, where: str | None = None) -> MultiDatasetSegmentor:
+def build_segmentor(cfg: Config, where: str | None = None,
+                    kinds: Sequence[type] = (MultiDatasetSegmentor,)) -> MultiDatasetSegmentor:
     """Build a config's model without reading any weights.
 
     Args:
         cfg: Config.
         where: What errors call it. Default: its file.
+        kinds: Classes that it may be of.
 
     Raises:
-        TypeError: The model is no :class:`MultiDatasetSegmentor`.
+        TypeError: The model is of none of the ``kinds``.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     kind = cfg.get('model', {}).get('type')
     model = MODELS.build(copy.deepcopy(cfg.model)) if kind else None
-    if not isinstance(model, MultiDatasetSegmentor):
-        raise TypeError(f'{where or name_of(cfg)}: the model is a {kind}; a MultiDatasetSegmentor '
-                        'is needed')
+    if not isinstance(model, tuple(kinds)):
+        names = ' or a '.join(cls.__name__ for cls in kinds)
+        raise TypeError(f'{where or name_of(cfg)}: the model is a {kind}; a {names} is needed')
     return model.eval()
 
 
@@ -84,7 +86,8 @@ def config_in(stored: dict) -> Config | None:
 
 
 def load_trained(checkpoint: str | Path, config: str | Path | Config | None = None,
-                 cfg_options: dict | None = None, option: str = '--config') -> Trained:
+                 cfg_options: dict | None = None, option: str = '--config',
+                 kinds: Sequence[type] = (MultiDatasetSegmentor,)) -> Trained:
     """Build a checkpoint's model and load all of its weights, on the CPU.
 
     MMEngine warns of missing weights and goes on with random ones; a file made of them would look
@@ -95,10 +98,11 @@ def load_trained(checkpoint: str | Path, config: str | Path | Config | None = No
         config: Config or file that it was trained with. Default: the config in the checkpoint.
         cfg_options: Keys of the config to override.
         option: What the command line calls ``config``, for errors.
+        kinds: Classes that the model may be of.
 
     Raises:
         FileNotFoundError: There is no such checkpoint or config.
-        TypeError: The model is no :class:`MultiDatasetSegmentor`.
+        TypeError: The model is of none of the ``kinds``.
         ValueError: The checkpoint is no model's, has no config and none is given, or does not fit
             the config; the difference is named.
     """
@@ -110,7 +114,7 @@ def load_trained(checkpoint: str | Path, config: str | Path | Config | None = No
                          f'it was trained with ({option} FILE)')
     cfg.merge_from_dict(dict(cfg_options or {}))
     where = 'the config in it' if own is None else name_of(cfg)
-    model = build_segmentor(cfg, where)
+    model = build_segmentor(cfg, where, kinds)
     try:
         result = model.load_state_dict(dict(stored['state_dict']), strict=False)
         missing, unexpected = result.missing_keys, result.unexpected_keys

@@ -149,12 +149,13 @@ def load_images(model: MultiDatasetSegmentor, images: MultiDataset, positions: S
 
 def told_of(model: MultiDatasetSegmentor, image: WholeImage) -> AbstractContextManager:
     """Tell a model which dataset an image comes from; it may be one that it does not know."""
-    known = image.dataset in model.label_space.datasets
-    norm = None if known else model.norm_of_unknown(image.inputs)
+    known = image.dataset in model.context.datasets
+    fallback = getattr(model, 'norm_of_unknown', None)
+    norm = None if known or fallback is None else fallback(image.inputs)
     return model.context.batch([image.dataset] if known else None, UNIFIED, norm)
 
 
 def embed(model: MultiDatasetSegmentor, image: WholeImage) -> Tensor:
     """Return the pixel embedding [1, D, h, w]; of a dataset that the model does not know, too."""
     with told_of(model, image):
-        return model.decode_head.head(model.extract_feat(image.inputs))
+        return model.embed(image.inputs)

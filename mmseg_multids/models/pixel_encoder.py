@@ -47,27 +47,27 @@ class PixelEncoder(BaseModule):
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
 
-    def embed(self, inputs: Tensor, names: Sequence[str] | None) -> Tensor:
-        """Return pixel embeddings before the projections.
-
-        Args:
-            inputs: Preprocessed images. Shape [B, 3, H, W].
-            names: Dataset of each image.
-
-        Returns:
-            Shape [B, C, h, w].
-        """
-        with self.context.batch(names):
-            features = self.backbone(inputs)
-            embedding = self.head(features if self.neck is None else self.neck(features))
-            self.context.remember(embedding)
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return pixel embeddings before the projections, [B, 3, H, W] -> [B, C, h, w]."""
+        features = self.backbone(inputs)
+        embedding = self.head(features if self.neck is None else self.neck(features))
+        self.context.remember(embedding)
         return embedding
 
     def forward(self, inputs: Tensor, names: Sequence[str],
                 projections: Sequence[str]) -> dict[str, Tensor]:
-        """Return projected embeddings of unit length by name, [B, D, h, w] each."""
-        embedding = self.embed(inputs, names)
+        """Return projected embeddings of unit length.
+
+        Args:
+            inputs: Preprocessed images. Shape [B, 3, H, W].
+            names: Dataset of each image.
+            projections: Which ones.
+
+        Returns:
+            By name of the projection. Shape [B, D, h, w] each.
+        """
         with self.context.batch(names):
+            embedding = self.embed(inputs)
             found = {name: self.projections[name](embedding) for name in projections}
             self.context.remember(found)
         return found

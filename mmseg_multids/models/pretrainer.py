@@ -144,6 +144,16 @@ class MultiDatasetPretrainer(BaseModel):
         return self.encoder.context
 
     @property
+    def backbone(self) -> torch.nn.Module:
+        """The encoder's backbone."""
+        return self.encoder.backbone
+
+    @property
+    def ignore_index(self) -> int:
+        """Label id of pixels without a label."""
+        return self.ids.ignore_index
+
+    @property
     def dataset_meta(self) -> dict:
         """What is predicted, in plain Python types."""
         return {'classes': list(self.ids.names), 'datasets': {
@@ -163,7 +173,12 @@ class MultiDatasetPretrainer(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         names = None if data_samples is None else [_dataset_of(s) for s in data_samples]
-        return self.encoder.embed(inputs, names)
+        with self.context.batch(names):
+            return self.embed(inputs)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return pixel embeddings before the projections, [B, 3, H, W] -> [B, C, h, w]."""
+        return self.encoder.embed(inputs)
 
     # ---------------------------------------------------------------- training
 

@@ -152,3 +152,73 @@ def test_training_from_scratch_is_one_option(tmp_path, monkeypatch):
     runner = runner_of('finetune_r50_pascal_voc', tmp_path, monkeypatch, **options)
     runner.train()
     assert runner.iter == 2
+
+
+# ------------------------------------------------------------------ pretraining
+
+PRETRAINED = {
+    'mdp_r50_voc_ade20k_prototype': (24057, 10240, {}),
+    'mdp_r50_voc_ade20k': (24057, 10240, {'mixing': {'region': 0.5, 'pixel': 0.5},
+                                          'consistency': {'weight': 0.2}}),
+    'mdp_r50_voc_ade20k_coco': (232936, 74496, {}),
+    'mdp_semi_r50_voc_ade20k': (116468, 10240, {'threshold': 0.8}),
+}
+NARROW_PRETRAINER = {
+    'model.backbone.stem_channels': 4, 'model.backbone.base_channels': 4,
+    'model.decode_head.in_channels': 128, 'model.decode_head.c1_in_channels': 16,
+    'model.decode_head.channels': 8, 'model.decode_head.c1_channels': 4}
+QUICK = {'log_level': 'ERROR', 'train_cfg.max_iters': 2, 'train_dataloader.num_workers': 0,
+         'train_dataloader.persistent_workers': False, 'train_dataloader.batch_size': 4,
+         'train_dataloader.dataset.pipeline.2.size': (32, 32)}
+
+
+@pytest.mark.parametrize('name', PRETRAINED)
+def test_the_settings_of_the_papers_pretraining(name):
+    cfg, (iters, images, own) = config(name), PRETRAINED[name]
+    assert cfg.train_cfg.max_iters == iters and cfg.model.images == images
+    assert {key: cfg.model[key] for key in own} == own
+    assert (cfg.model.batch_size, cfg.model.temperature, cfg.model.channels) == (128, 0.07, 256)
+    assert cfg.train_dataloader.batch_size * 8 == 128
+    assert cfg.optim_wrapper.optimizer == {'type': 'SGD', 'lr': 0.8, 'momentum': 0.9,
+                                           'weight_decay': 4e-5}
+    schedule, = cfg.param_scheduler
+    assert schedule.type == 'CosineAnnealingLR' and schedule.eta_min == 0
+    views = cfg.train_dataloader.dataset.pipeline[2]
+    assert views.type == 'PretrainViews' and tuple(views['size']) == (224, 224)
+    assert cfg.train_dataloader.dataset.datasets == cfg.model.datasets
+
+
+def test_pretrained_and_fine_tuned_networks_are_the_same():
+    pretrained, tuned = config('mdp_r50_voc_ade20k').model, config('finetune_r50_ade20k').model
+    assert {k: v for k, v in tuned.backbone.items() if k != 'init_cfg'} == pretrained.backbone
+    assert tuned.decode_head.head == pretrained.decode_head
+    assert pretrained.data_preprocessor == tuned.data_preprocessor
+
+
+@pytest.mark.parametrize('changes', [
+    {'model.contrast': 'pixel'}, {'model.contrast': 'region'}, {'model.images': 2560},
+    {'model.temperature': 0.3}, {'model.mixing.region': 1.0}, {'model.mixing.pixel': 1.0}])
+def test_ablations_are_one_key(changes):
+    cfg = config('mdp_r50_voc_ade20k_prototype')
+    cfg.merge_from_dict({**NARROW_PRETRAINER, **changes})
+    model = MODELS.build(cfg.model)
+    assert model.contrast == changes.get('model.contrast', 'prototype')
+    assert (model.mixing is not None) == any('mixing' in key for key in changes)
+
+
+@pytest.mark.parametrize('name', [*PRETRAINED, 'supervised_r50_voc_ade20k'])
+def test_pretraining_runs_and_its_backbone_can_be_used(name, tmp_path, monkeypatch):
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path / 'data'))
+    make_all(tmp_path / 'data', 4, ['pascal_voc_aug', 'ade20k', 'coco_stuff164k'])
+    cfg = config(name)
+    cfg.merge_from_dict({**(NARROW if 'supervised' in name else NARROW_PRETRAINER), **QUICK,
+                         'work_dir': str(tmp_path), 'experiment_name': name})
+    if 'supervised' not in name:
+        cfg.model.update(batch_size=4, images=8)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    done = export_backbone(tmp_path / 'iter_2.pth')
+    own = getattr(runner.model, 'encoder', runner.model).backbone.state_dict()
+    stored = torch.load(done.file if hasattr(done, 'file') else done[0])['state_dict']
+    assert stored.keys() == own.keys()
+    assert all(torch.equal(stored[key], own[key]) for key in own)

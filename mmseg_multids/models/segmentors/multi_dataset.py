@@ -208,6 +208,15 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _extra_dataset_meta(self) -> dict:
         return self.__dict__.get('_extra_dataset_meta_value', {})
 
+    @property
+    def ignore_index(self) -> int:
+        """Label id of pixels without a label."""
+        return self.decode_head.ignore_index
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return pixel embeddings, what the classifier sees: [B, 3, H, W] -> [B, D, h, w]."""
+        return self.decode_head.head(self.extract_feat(inputs))
+
     # ---------------------------------------------------------------- training
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
