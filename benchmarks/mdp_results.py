@@ -45,7 +45,8 @@ class Set(NamedTuple):
 
 
 SETS = {'toyworld': Set('mdp_toyworld3', 'mdp_semi_toyworld3', 'toyworld_village', (0.75, 1.5), 64),
-        'realbench': Set('mdp_realbench3', 'mdp_semi_realbench3', 'labelmefacade8', (0.4, 1.0), 64)}
+        'realbench': Set('mdp_realbench3', 'mdp_semi_realbench3', 'mumbai_aerial6', (0.4, 1.0),
+                         64)}
 CE = {'type': 'MultiDatasetSegmentor'}
 PLAIN = {'mixing': None, 'consistency': None}
 #: What each row changes in the config of the whole method; ``None``: nothing is pretrained.
@@ -64,7 +65,8 @@ ROWS = {
 
 def _quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
     """Nothing but training."""
-    cfg.custom_hooks = []
+    cfg.custom_hooks = [h for h in cfg.custom_hooks if h.type == 'PrototypeContrastHook'
+                        and cfg.model.type == 'MultiDatasetPretrainer']
     # Schedules must begin before the end.
     cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = min(50, iters // 4)
     cfg.merge_from_dict({
@@ -110,7 +112,7 @@ def pretrain(which: str, row: str, seed: int, folder: Path, args: argparse.Names
             'decode_head': {'type': 'UniSegHead', 'head': network.decode_head, 'loss_decode': {
                 'type': 'PixelCrossEntropyLoss', 'space': changes['space']}}}
     else:
-        cfg.model.update(batch_size=batch, **changes)
+        cfg.model.update(changes)
         views['twins'] = int(cfg.model.consistency is not None)
     cfg.train_dataloader.batch_size = batch
     runner = Runner.from_cfg(_quiet(cfg, folder, seed, args.pretrain))

@@ -1,7 +1,7 @@
 # MDP on three of the four small real datasets, small and from scratch.
 _base_ = [
     '../_base_/models/mdp_r18half.py',
-    '../_base_/mixes/mix_realbench4.py',
+    '../_base_/mixes/mix_realbench3.py',
     '../_base_/schedules/schedule_adamw.py',
     '../_base_/default_runtime.py',
 ]
@@ -12,10 +12,7 @@ train_pipeline = [
     dict(type='PretrainViews', size=(96, 96), area_range=(0.05, 0.5)),
     dict(type='PackSegInputs', meta_keys=('img_path', 'num_views')),
 ]
-datasets = [{{_base_.camvid11}}, {{_base_.ycor8}}, {{_base_.mumbai_aerial6}}]
-model = dict(datasets=datasets, images=336)
-train_dataloader = dict(dataset=dict(datasets=datasets, pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(datasets=datasets))
-test_dataloader = dict(dataset=dict(datasets=datasets))
+model = dict(datasets={{_base_.datasets}})
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = [dict(type='PrototypeContrastHook', contrast_from=0)]
 randomness = dict(seed=0)

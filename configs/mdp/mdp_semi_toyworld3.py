@@ -6,5 +6,5 @@ datasets = [
     {{_base_.toyworld_atlas}},
     dict(extends={{_base_.toyworld_metro}}, unlabelled=True),
 ]
-model = dict(datasets=datasets, batch_size=12)
+model = dict(datasets=datasets)
 train_dataloader = dict(batch_size=12, dataset=dict(datasets=datasets))

@@ -159,6 +159,8 @@ class MultiDataset(torch.utils.data.Dataset):
 
     def _info(self, name: str, index: int) -> dict:
         info = self.datasets[name].get_data_info(index)
+        if name in self.unlabelled and 'seg_map_path' in info:
+            info['seg_map_path'] = None  # there may be no such file
         if name in self._remaps:
             info['label_map'] = self._remaps[name].label_map
         if name in self._negative_names:

@@ -224,7 +224,7 @@ def pixel_to_region(features: Tensor, labels: Tensor, regions: Tensor, region_la
     known = region_labels != UNLABELLED
     columns = precise(regions.detach())[known] / temperature
     owner = region_labels[known]
-    positives = (flat[:, None] == owner.unique()).any(dim=1) & (flat != UNLABELLED)
+    positives = torch.isin(flat, owner) & (flat != UNLABELLED)
     negatives = torch.full_like(positives, len(owner.unique()) > 1)
     used = (positives & negatives).nonzero().flatten()
     if not len(used):
@@ -271,9 +271,10 @@ def pseudo_labels(features: Tensor, prototypes: Tensor, valid: Tensor | None = N
     found = torch.full((len(rows),), UNLABELLED, dtype=torch.int64, device=features.device)
     columns = precise(prototypes)[ids]
     if len(ids):
-        for part in parts_of(len(rows), rows_of_chunk(rows, len(ids))):
-            best, which = (precise(rows[part]) @ columns.T).max(dim=1)
-            found[part] = torch.where(best >= threshold, ids[which], UNLABELLED)
+        with torch.autocast(rows.device.type, enabled=False):
+            for part in parts_of(len(rows), rows_of_chunk(rows, len(ids))):
+                best, which = (precise(rows[part]) @ columns.T).max(dim=1)
+                found[part] = torch.where(best >= threshold, ids[which], UNLABELLED)
     return found.view(features.shape[0], *features.shape[2:])
 
 

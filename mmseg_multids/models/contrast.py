@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -118,8 +119,9 @@ class PrototypeContrast(BaseModule):
     Args:
         label_space: Given by the head.
         in_channels: Given by the head.
-        images: Images in the bank's window (N_b); the paper has about half of the datasets' images.
-        batch_size: Images in a batch of all processes together.
+        images: Images in the bank's window (N_b). Default: half of the datasets' images, set by
+            :class:`PrototypeContrastHook`.
+        batch_size: Images in a batch of all processes together. Default: set by the hook.
         channels: Channels D of the projected embeddings.
         temperature: tau of Eq. (3).
         weight: Weight of the loss.
@@ -131,11 +133,12 @@ class PrototypeContrast(BaseModule):
         ValueError: A number that cannot be.
 
     Example:
-        >>> decode_head = dict(contrast=dict(images=2000, batch_size=8, weight=0.1))
+        >>> decode_head = dict(contrast=dict(weight=0.1))
+        >>> custom_hooks = [dict(type='PrototypeContrastHook')]
     """
 
-    def __init__(self, label_space: UnifiedLabelSpace, in_channels: int, images: int,
-                 batch_size: int, channels: int = 256, temperature: float = 0.07,
+    def __init__(self, label_space: UnifiedLabelSpace, in_channels: int,
+                 images: int | None = None, batch_size: int | None = None, channels: int = 256, temperature: float = 0.07,
                  weight: float = 1.0, projection: dict | None = None, ignore_index: int = 255,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
@@ -169,17 +172,38 @@ class PrototypeContrast(BaseModule):
         if not self.bank.collects:
             return nothing
         size = features.shape[2:]
-        targets = [(self.ids.of(labels, datasets, size), None)]
+        targets = [(self.ids.of(labels, datasets, size), 1.0)]
         if mixed is not None:
-            share = features.new_full((len(features),), mixed.share)
             others = self.ids.of(mixed.partner_labels, mixed.partner_names, size)
-            targets = [(targets[0][0], share), (others, 1 - share)]
-        pure = [(features.detach(), ids) for ids, _ in targets]
-        if mixed is not None and mixed.blended:
-            pure = []
-        self.bank.update(*pure)
+            targets = [(targets[0][0], mixed.share), (others, 1 - mixed.share)]
+        if mixed is None or not mixed.blended:
+            self.bank.update(*((features.detach(), ids) for ids, _ in targets))
         if not self.bank.contrasts:
             return nothing
         prototypes, valid = self.bank.prototypes()
         return {'loss_contrast': self.weight * mixed_pixel_to_prototype(
-            features, tuple(targets), prototypes, valid, self.temperature)}
+            features, shared_targets(targets, valid), prototypes, valid, self.temperature)}
+
+
+def shared_targets(targets: Sequence[tuple[Tensor, float]],
+                   valid: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Make means over the pixels of this process means over those of all processes.
+
+    Distributed training averages gradients over W processes, so a mean over n of all m pixels is
+    weighted with n * W / m.
+
+    Args:
+        targets: Labels [B, h, w] and their share in the loss.
+        valid: Classes that have a prototype. Shape [C].
+
+    Returns:
+        Labels and a share for each image, as :func:`mixed_pixel_to_prototype` takes them.
+    """
+    shares = torch.tensor([share for _, share in targets], device=valid.device)
+    if get_world_size() > 1:
+        own = torch.stack([((ids != UNLABELLED) & valid[ids.clamp(min=0)]).sum()
+                           for ids, _ in targets]).float()
+        total = own.clone()
+        all_reduce(total)
+        shares = shares * own * get_world_size() / total.clamp(min=1)
+    return tuple((ids, share.expand(len(ids))) for (ids, _), share in zip(targets, shares))

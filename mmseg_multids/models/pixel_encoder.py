@@ -77,7 +77,8 @@ class MomentumEncoder(BaseModule):
     """A slowly moving average of a :class:`PixelEncoder` (MoCo; E_k of MDP).
 
     Parameters are averages. Batch norms work as in training, with the statistics of the encoder's
-    own batches, so their running statistics follow from its own passes.
+    own batches, so their running statistics follow from its own passes. Nothing is dropped out, as
+    what it says is a target.
 
     Args:
         encoder: What is averaged.
@@ -94,6 +95,14 @@ class MomentumEncoder(BaseModule):
         self.momentum = momentum
         self.encoder = copy.deepcopy(encoder)
         self.encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> MomentumEncoder:
+        """Set the mode of all but dropout."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.eval()
+        return self
 
     def init_weights(self) -> None:
         """Weights come from :meth:`copy_from`."""

@@ -16,7 +16,6 @@ from ..functional.contrast import (
     UNLABELLED,
     mixed_pixel_to_prototype,
     pixel_to_pixel,
-    pixel_to_prototype,
     pixel_to_region,
     prototype_consistency,
     pseudo_labels,
@@ -24,7 +23,7 @@ from ..functional.contrast import (
 from ..label_spaces import build_label_space
 from ..registry import MODELS
 from .context import DatasetContext
-from .contrast import ClassIds
+from .contrast import ClassIds, shared_targets
 from .mixing import CrossDatasetMixing
 from .pixel_encoder import MomentumEncoder, PixelEncoder
 from .prototypes import PrototypeBank
@@ -65,8 +64,9 @@ class MultiDatasetPretrainer(BaseModel):
             projections stand behind what its classifier would see.
         datasets: The entries of the datasets, the same list that ``MultiDataset`` gets. Those
             without labels are the unlabelled images U.
-        images: N_b, images in the bank's window; about half of all images in the paper.
-        batch_size: Images in a batch of all processes together, unlabelled ones included.
+        images: N_b, labelled images in the bank's window. Default: half of the datasets', as in
+            the paper, set by :class:`PrototypeContrastHook`.
+        batch_size: Labelled images in a batch of all processes together. Default: set by the hook.
         channels: Channels D of the projected embeddings.
         contrast: What pixels are contrasted with: ``'prototype'`` (Eq. 3), ``'pixel'``, those of
             the other view (Eq. 1), or ``'region'``, means of classes in other images.
@@ -93,15 +93,15 @@ class MultiDatasetPretrainer(BaseModel):
     Example:
         >>> model = dict(type='MultiDatasetPretrainer', datasets=datasets, backbone=...,
         ...              decode_head=dict(type='DepthwiseSeparableASPPHead', ...),
-        ...              images=10240, batch_size=128, mixing=dict(region=0.5, pixel=0.5),
+        ...              mixing=dict(region=0.5, pixel=0.5),
         ...              consistency=dict(weight=0.2))
     """
 
-    def __init__(self, backbone: dict, decode_head: dict, datasets: Sequence[dict], images: int,
-                 batch_size: int, channels: int = 256, contrast: str = 'prototype',
-                 temperature: float = 0.07, regions: int = 64, mixing: Mapping | None = None,
-                 consistency: Mapping | None = None, threshold: float = 0.8,
-                 momentum: float = 0.999, projection: Mapping | None = None,
+    def __init__(self, backbone: dict, decode_head: dict, datasets: Sequence[dict],
+                 images: int | None = None, batch_size: int | None = None, channels: int = 256,
+                 contrast: str = 'prototype', temperature: float = 0.07, regions: int = 64,
+                 mixing: Mapping | None = None, consistency: Mapping | None = None,
+                 threshold: float = 0.8, momentum: float = 0.999, projection: Mapping | None = None,
                  neck: dict | None = None, dataset_norm: dict | None = None,
                  ignore_index: int = 255, data_preprocessor: dict | None = None,
                  init_cfg: dict | None = None) -> None:
@@ -220,14 +220,22 @@ class MultiDatasetPretrainer(BaseModel):
         valid &= self.bank.contrasts  # nothing is contrasted where no class is valid
         ids, logs = self._with_pseudo_labels(ids, keys, views.names, prototypes, valid)
         found = self.encoder(views.pair, views.names, self.encoder.projections)
-        losses = {'loss_contrast': pixel_to_prototype(found['contrast'], ids, prototypes, valid,
-                                                      self.temperature)}
+        losses = {'loss_contrast': self._contrast_loss(found['contrast'], ids, prototypes, valid)}
         if self.mixing is not None:
             losses['loss_mixed'] = self._mixed_loss(views, ids, prototypes, valid)
         if self.consistency is not None:
             losses['loss_consistency'] = self._consistency_loss(
                 views, found['consistency'], prototypes, valid)
         return {**losses, **logs}
+
+    def _contrast_loss(self, found: Tensor, ids: Tensor, prototypes: Tensor,
+                       valid: Tensor) -> Tensor:
+        """Average the losses of both views (Eq. 3)."""
+        targets = [(ids.clone(), 0.5) for _ in range(2)]
+        for view, (own, _) in enumerate(targets):
+            own[1 - view::2] = UNLABELLED
+        return mixed_pixel_to_prototype(found, shared_targets(targets, valid), prototypes, valid,
+                                        self.temperature)
 
     def _with_pseudo_labels(self, ids: Tensor, keys: Tensor, names: Sequence[str],
                             prototypes: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -247,10 +255,10 @@ class MultiDatasetPretrainer(BaseModel):
         if mixed is None:
             return ids.new_zeros((), dtype=torch.float32)
         found = self.encoder(mixed.inputs, names, ('contrast',))['contrast']
-        share = found.new_full((len(found),), mixed.share)
-        targets = tuple((self.ids.at_size(labels, found.shape[2:]), part) for labels, part in
-                        ((mixed.labels, share), (mixed.partner_labels, 1 - share)))
-        return mixed_pixel_to_prototype(found, targets, prototypes, valid, self.temperature)
+        targets = [(self.ids.at_size(labels, found.shape[2:]), part) for labels, part in
+                   ((mixed.labels, mixed.share), (mixed.partner_labels, 1 - mixed.share))]
+        return mixed_pixel_to_prototype(found, shared_targets(targets, valid), prototypes, valid,
+                                        self.temperature)
 
     def _consistency_loss(self, views: Views, found: Tensor, prototypes: Tensor,
                           valid: Tensor) -> Tensor:
@@ -314,12 +322,17 @@ class MultiDatasetPretrainer(BaseModel):
             dataset = _dataset_of(sample)
             own = self.ids.range_of(dataset)
             found = self.encoder(inputs[i:i + 1], [dataset], ('contrast',))['contrast']
-            logits = torch.einsum('bdhw,kd->bkhw', found, prototypes[own])
+            with torch.autocast(found.device.type, enabled=False):
+                logits = torch.einsum('bdhw,kd->bkhw', found, prototypes[own])
             # A class that was not seen is predicted where nothing else can be.
             logits = logits.masked_fill(~valid[own][None, :, None, None], -1)
             shape = sample.metainfo.get('img_shape', inputs.shape[2:])
             logits = F.interpolate(logits, inputs.shape[2:], mode='bilinear')
-            logits = logits[0, :, :shape[0], :shape[1]]
+            logits = logits[:, :, :shape[0], :shape[1]]
+            original = tuple(sample.metainfo.get('ori_shape', shape)[:2])
+            if original != logits.shape[2:]:
+                logits = F.interpolate(logits, original, mode='bilinear')
+            logits = logits[0]
             sample.set_data({'seg_logits': PixelData(data=logits),
                              'pred_sem_seg': PixelData(data=logits.argmax(0, keepdim=True))})
         return data_samples

@@ -42,12 +42,15 @@ class PrototypeBank(nn.Module):
     Args:
         classes: Names of the C classes of all datasets together, such as ``'city/road'``.
         channels: Channels D of the embeddings.
-        images: N_b, images in the window, of one view each. The paper has about half of the
-            datasets' images, 10,240 for PASCAL VOC with ADE20K.
-        batch_size: Images in a batch of all processes together.
+        images: N_b, labelled images in the window. The paper has about half of the datasets'
+            images, 10,240 for PASCAL VOC with ADE20K; that is what
+            :class:`PrototypeContrastHook` sets by default.
+        batch_size: Labelled images in a batch of all processes together. Default: set by the
+            hook.
 
     Raises:
-        ValueError: A number below 1; a window of less than a batch; no classes.
+        ValueError: A number below 1; a window of less than a batch; no classes; an update before
+            the window is known.
 
     Example:
         >>> bank = PrototypeBank(classes, channels=256, images=10240, batch_size=128)
@@ -55,37 +58,64 @@ class PrototypeBank(nn.Module):
         >>> prototypes, valid = bank.prototypes()
     """
 
-    def __init__(self, classes: Sequence[str], channels: int, images: int,
-                 batch_size: int) -> None:
+    def __init__(self, classes: Sequence[str], channels: int, images: int | None = None,
+                 batch_size: int | None = None) -> None:
         super().__init__()
         for name, value in (('channels', channels), ('images', images),
                             ('batch_size', batch_size)):
-            if int(value) != value or value < 1:
+            if value is not None and (int(value) != value or value < 1):
                 raise ValueError(f'PrototypeBank: {name}={value}: a whole number above 0 is needed')
-        if images < batch_size:
-            raise ValueError(f'PrototypeBank: a window of images={images} holds no batch of '
-                             f'{batch_size}')
         if isinstance(classes, str) or not classes:
             raise ValueError(f'PrototypeBank: classes={classes!r}: a list of names is needed')
         num_classes = len(classes)
         self.num_classes, self.channels = num_classes, channels
-        self.num_batches = images // batch_size
-        self.classes, self.batch_size = tuple(classes), batch_size
+        self.classes, self.images, self.batch_size = tuple(classes), images, batch_size
         #: Whether batches are taken in, and whether losses use the prototypes; a hook may let the
         #: one and the other begin later (:class:`PrototypeContrastHook`).
         self.collects = self.contrasts = True
-        self.register_buffer('window', torch.zeros(
-            self.num_batches, num_classes, channels, dtype=torch.int32))
-        self.register_buffer('window_images', torch.zeros(
-            self.num_batches, num_classes, dtype=torch.int32))
+        self._make_window(0, torch.int32)
+        if images is not None and batch_size is not None:
+            self.set_window(images, batch_size)
         self.register_buffer('total', torch.zeros(num_classes, channels, dtype=torch.int64))
         self.register_buffer('total_images', torch.zeros(num_classes, dtype=torch.int64))
         self.register_buffer('updates', torch.zeros((), dtype=torch.int64))
         #: Says which classes the prototypes are of.
         digest = hashlib.sha256('\n'.join(classes).encode()).digest()
         self.register_buffer('classes_key', torch.tensor(int.from_bytes(digest[:7], 'little')))
-        #: Where the next batch goes; the same as ``updates`` modulo B, without asking a GPU.
-        self._next: int | None = None
+        #: The same as ``updates``, without asking a GPU.
+        self._count: int | None = None
+
+    @property
+    def num_batches(self) -> int:
+        """Batches B in the window; 0 while it is not known."""
+        return len(self.window)
+
+    @property
+    def count(self) -> int:
+        """Batches that were ever taken in."""
+        if self._count is None:
+            self._count = int(self.updates)
+        return self._count
+
+    def set_window(self, images: int, batch_size: int) -> None:
+        """Make an empty window.
+
+        Raises:
+            ValueError: It holds no batch.
+        """
+        if images < batch_size:
+            raise ValueError(f'PrototypeBank: a window of images={images} holds no batch of '
+                             f'{batch_size}')
+        # Two views of each image, each a mean of at most 2^20: in 32 bits there is room for 2,047.
+        self._make_window(images // batch_size,
+                          torch.int32 if 2 * batch_size < 2 ** 11 else torch.int64)
+
+    def _make_window(self, num_batches: int, dtype: torch.dtype) -> None:
+        device = self.window.device if hasattr(self, 'window') else None
+        size = (num_batches, self.num_classes)
+        self.register_buffer('window', torch.zeros(*size, self.channels, dtype=dtype,
+                                                   device=device))
+        self.register_buffer('window_images', torch.zeros(size, dtype=torch.int32, device=device))
 
     @torch.no_grad()
     def update(self, *views: tuple[Tensor, Tensor]) -> None:
@@ -111,7 +141,8 @@ class PrototypeBank(nn.Module):
         """
         device = self.total.device
         sums = torch.zeros(self.num_classes, self.channels, dtype=torch.int64, device=device)
-        images = torch.zeros(self.num_classes, dtype=torch.int64, device=device)
+        # The last number counts processes whose embeddings cannot be used: all of them must know.
+        images = torch.zeros(self.num_classes + 1, dtype=torch.int64, device=device)
         for features, labels in views:
             if features.shape[1] != self.channels:
                 raise ValueError(f'PrototypeBank: embeddings have {features.shape[1]} channels, '
@@ -120,19 +151,27 @@ class PrototypeBank(nn.Module):
             if len(classes) and int(classes.max()) >= self.num_classes:
                 raise ValueError(f'PrototypeBank: label {int(classes.max())} is outside 0..'
                                  f'{self.num_classes - 1}')
-            if not bool(means.isfinite().all()):
-                # In a window of whole numbers they would stay for long.
-                raise FloatingPointError('PrototypeBank: embeddings are not finite')
+            images[-1] += (~means.isfinite()).any()
             sums.index_add_(0, classes, (means.double() / _UNIT).round().long())
             images.index_add_(0, classes, torch.ones_like(classes))
         all_reduce(sums)
         all_reduce(images)
-        return sums, images
+        if int(images[-1]):
+            # In a window they would stay for long.
+            raise FloatingPointError('PrototypeBank: embeddings are not finite: training has '
+                                     'diverged; lower the learning rate, or look at the images of '
+                                     'this batch')
+        return sums, images[:-1]
 
     @torch.no_grad()
     def push(self, sums: Tensor, images: Tensor) -> None:
         """Put what :meth:`pool` returned into the window."""
-        place = self._place()
+        if not self.num_batches:
+            raise ValueError('PrototypeBank: how many batches the window holds is not known: give '
+                             'images and batch_size, or add PrototypeContrastHook to custom_hooks, '
+                             'which takes them from the loader')
+        count = self.count
+        place = count % self.num_batches
         self.total -= self.window[place]
         self.total_images -= self.window_images[place]
         self.window[place] = sums
@@ -140,12 +179,7 @@ class PrototypeBank(nn.Module):
         self.total += sums
         self.total_images += images
         self.updates += 1
-        self._next = (place + 1) % self.num_batches
-
-    def _place(self) -> int:
-        if self._next is None:
-            self._next = int(self.updates) % self.num_batches
-        return self._next
+        self._count = count + 1
 
     @torch.no_grad()
     def prototypes(self) -> tuple[Tensor, Tensor]:
@@ -174,6 +208,9 @@ class PrototypeBank(nn.Module):
         return BankStatistics(count / self.num_classes, float(found.norm(dim=1).mean()), pairs)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        stored = state_dict.get(f'{prefix}window')
+        if stored is not None and not self.num_batches:
+            self._make_window(len(stored), stored.dtype)  # not for training: any window will do
         for name in ('window', 'total'):
             stored = state_dict.get(prefix + name)
             own = getattr(self, name)
@@ -187,4 +224,4 @@ class PrototypeBank(nn.Module):
             raise ValueError(f'PrototypeBank: the weights have prototypes of {self.num_classes} '
                              'other classes, or in another order: the config has other datasets')
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._next = None
+        self._count = None

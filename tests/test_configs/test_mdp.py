@@ -177,7 +177,7 @@ def test_the_settings_of_the_papers_pretraining(name):
     cfg, (iters, images, own) = config(name), PRETRAINED[name]
     assert cfg.train_cfg.max_iters == iters and cfg.model.images == images
     assert {key: cfg.model[key] for key in own} == own
-    assert (cfg.model.batch_size, cfg.model.temperature, cfg.model.channels) == (128, 0.07, 256)
+    assert (cfg.model.temperature, cfg.model.channels) == (0.07, 256)
     assert cfg.train_dataloader.batch_size * 8 == 128
     assert cfg.optim_wrapper.optimizer == {'type': 'SGD', 'lr': 0.8, 'momentum': 0.9,
                                            'weight_decay': 4e-5}
@@ -196,14 +196,20 @@ def test_pretrained_and_fine_tuned_networks_are_the_same():
 
 
 @pytest.mark.parametrize('changes', [
-    {'model.contrast': 'pixel'}, {'model.contrast': 'region'}, {'model.images': 2560},
+    {'model.contrast': 'pixel'}, {'model.contrast': 'region'}, {'model.images': 16},
     {'model.temperature': 0.3}, {'model.mixing.region': 1.0}, {'model.mixing.pixel': 1.0}])
-def test_ablations_are_one_key(changes):
+def test_ablations_are_one_key(changes, tmp_path, monkeypatch):
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path / 'data'))
+    make_all(tmp_path / 'data', 4, ['pascal_voc_aug', 'ade20k'])
     cfg = config('mdp_r50_voc_ade20k_prototype')
-    cfg.merge_from_dict({**NARROW_PRETRAINER, **changes})
-    model = MODELS.build(cfg.model)
-    assert model.contrast == changes.get('model.contrast', 'prototype')
-    assert (model.mixing is not None) == any('mixing' in key for key in changes)
+    cfg.merge_from_dict({**NARROW_PRETRAINER, **QUICK, 'model.images': 8, **changes,
+                         'work_dir': str(tmp_path), 'experiment_name': str(changes)})
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.model.contrast == changes.get('model.contrast', 'prototype')
+    assert (runner.model.mixing is not None) == any('mixing' in key for key in changes)
+    if runner.model.bank is not None:
+        assert runner.model.bank.num_batches == cfg.model.images // 4
 
 
 @pytest.mark.parametrize('name', [*PRETRAINED, 'supervised_r50_voc_ade20k'])
@@ -214,7 +220,7 @@ def test_pretraining_runs_and_its_backbone_can_be_used(name, tmp_path, monkeypat
     cfg.merge_from_dict({**(NARROW if 'supervised' in name else NARROW_PRETRAINER), **QUICK,
                          'work_dir': str(tmp_path), 'experiment_name': name})
     if 'supervised' not in name:
-        cfg.model.update(batch_size=4, images=8)
+        cfg.model.images = 8
     runner = Runner.from_cfg(cfg)
     runner.train()
     done = export_backbone(tmp_path / 'iter_2.pth')

@@ -4,6 +4,9 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmseg_multids.datasets import ToyWorldDataset
+from mmseg_multids.registry import DATASETS, MODELS
+
 from ..test_models.toy import NORM
 from .test_train_loop import ENTRIES, config, weights
 
@@ -24,13 +27,31 @@ def pretraining(folder, iters=6, datasets=(*ENTRIES, PHOTOS), **changes):
         'decode_head': {'type': 'SegformerHead', 'in_channels': [8, 16, 32, 64],
                         'in_index': [0, 1, 2, 3], 'channels': 8, 'norm_cfg': NORM,
                         'dropout_ratio': 0.5},
-        'images': 12, 'batch_size': 6, 'channels': 8, 'momentum': 0.9, 'threshold': 0.3,
+        'images': 8, 'channels': 8, 'momentum': 0.9, 'threshold': 0.3,
         'mixing': {'region': 0.5, 'pixel': 0.5}, 'consistency': {}, **changes}
     cfg.train_dataloader.batch_size = 6
     cfg.train_dataloader.dataset.update(datasets=list(datasets), pipeline=PIPELINE)
     cfg.custom_hooks = [{'type': 'PrototypeContrastHook', 'contrast_from': 1, 'interval': 2}]
     cfg.param_scheduler = None
     return cfg
+
+
+def whole_classes(view):
+    return ToyWorldDataset.metainfo_from_cfg({'view': view})['classes']
+
+
+@DATASETS.register_module()
+class WithUnicorns(ToyWorldDataset):
+    """ToyWorld with a class that no image shows."""
+
+    def __init__(self, metainfo=None, **kwargs):
+        super().__init__(**kwargs)
+
+    @classmethod
+    def metainfo_from_cfg(cls, cfg):
+        found = dict(super().metainfo_from_cfg({k: v for k, v in cfg.items() if k != 'metainfo'}))
+        return {'classes': (*found['classes'], 'unicorn'),
+                'palette': [*found['palette'], [1, 2, 3]]}
 
 
 @pytest.mark.parametrize('changes', [
@@ -78,6 +99,33 @@ def test_validation_is_by_the_nearest_prototype(tmp_path):
     assert runner.message_hub.log_scalars['val/city/mIoU'].current() > 0
 
 
-def test_the_bank_counts_all_images_of_a_batch(tmp_path):
-    with pytest.raises(ValueError, match='bank has batch_size=4, but 1 process.*on 6 images'):
-        Runner.from_cfg(pretraining(tmp_path, batch_size=4)).train()
+def test_the_window_counts_labelled_images(tmp_path):
+    runner = Runner.from_cfg(pretraining(tmp_path, iters=1))
+    runner.train()
+    assert runner.model.bank.num_batches == 2  # of four labelled images each
+    half = Runner.from_cfg(pretraining(tmp_path / 'half', iters=1, images=None))
+    half.train()
+    assert half.model.bank.num_batches == 5  # half of 2 x 20
+    with pytest.raises(ValueError, match='bank has batch_size=6, but 1 process.*on 4 labelled'):
+        Runner.from_cfg(pretraining(tmp_path, batch_size=6)).train()
+
+
+def test_weights_are_loaded_without_knowing_the_window(tmp_path):
+    runner = Runner.from_cfg(pretraining(tmp_path, iters=3))
+    runner.train()
+    other = MODELS.build(pretraining(tmp_path, images=None).model)
+    other.load_state_dict(runner.model.state_dict())
+    assert torch.equal(other.bank.prototypes()[0], runner.model.bank.prototypes()[0])
+
+
+def test_classes_that_no_image_shows_are_named(tmp_path):
+    metainfo = {'classes': (*whole_classes('city'), 'unicorn')}
+    entry = {**ENTRIES[0], 'type': 'WithUnicorns', 'metainfo': metainfo}
+    cfg = pretraining(tmp_path, iters=4, datasets=[entry, ENTRIES[1]])
+    cfg.log_level = 'INFO'
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert 'city/unicorn' in log.partition('no labelled image of the last')[2]
+    assert 'left out of the contrast' in log and runner.message_hub.get_scalar(
+        'train/loss_contrast').current() > 0

@@ -4,7 +4,6 @@
 #     model = dict(decode_head=dict(contrast={{_base_.prototype_contrast}}))
 #     custom_hooks = [{{_base_.prototype_contrast_hook}}]
 #
-# `batch_size` is that of all processes together. The window is small, for small data: the paper has
-# about half of the datasets' images.
-prototype_contrast = dict(images=480, batch_size=6, channels=64, weight=0.1)
+# `custom_hooks` takes the place of CONFIG's: repeat those that it has.
+prototype_contrast = dict(channels=64, weight=0.1)
 prototype_contrast_hook = dict(type='PrototypeContrastHook')

@@ -30,8 +30,6 @@ model = dict(
         dropout_ratio=0.0,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False),
-    images=2000,
-    batch_size=8,
     channels=64,
     momentum=0.99,
     mixing=dict(region=0.5, pixel=0.5),

@@ -1,6 +1,6 @@
 # Pretraining of DeepLabV3+ with a standard ResNet-50 by contrast of pixels (MDP, section 4.1): the
 # network of deeplabv3plus_r50.py with projections behind what its classifier would see. `images` is
-# the paper's N_b for PASCAL VOC with ADE20K, `batch_size` that of all processes together.
+# the paper's N_b for PASCAL VOC with ADE20K.
 # With several processes batch norms are synchronised. On CPUs torch cannot synchronise them:
 # --cfg-options sync_bn=None
 sync_bn = 'torch'
@@ -38,7 +38,6 @@ model = dict(
         norm_cfg=norm_cfg,
         align_corners=False),
     images=10240,
-    batch_size=128,
     channels=256,
     temperature=0.07,
     threshold=0.8,

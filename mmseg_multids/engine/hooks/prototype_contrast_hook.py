@@ -8,8 +8,9 @@ from pathlib import Path
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.runner import BaseLoop
 
-from ...models import PrototypeBank
+from ...models import MultiDatasetPretrainer, PrototypeBank
 from ...registry import HOOKS
 from ..runner_parts import plain_model
 
@@ -55,32 +56,38 @@ class PrototypeContrastHook(Hook):
             raise ValueError(f'PrototypeContrastHook: interval={interval}: at least 1 is needed')
         self.collect_from, self.contrast_from = collect_from, contrast_from
         self.interval, self.picture = interval, picture
-        self._seen: set[str] = set()
+        self._missing: list[str] = []
 
-    def before_train(self, runner) -> None:
-        """Check the bank against the run."""
-        found = self._banks(runner)
-        if not found:
+    def before_run(self, runner) -> None:
+        """Give banks their windows, before any weights are loaded, and check them."""
+        if not isinstance(runner._train_loop, BaseLoop):
+            return  # nothing is trained
+        banks = self._banks(runner)
+        if not banks and not isinstance(plain_model(runner), MultiDatasetPretrainer):
             raise ValueError('PrototypeContrastHook needs a bank of prototypes: a '
-                             "MultiDatasetPretrainer with contrast='prototype', or "
-                             'decode_head.contrast=dict(images=..., batch_size=...) in a head of '
-                             'the model')
-        batch = getattr(runner.train_dataloader.batch_sampler, 'batch_size', 0) * get_world_size()
-        for bank in found:
-            if bank.batch_size != batch:
+                             'MultiDatasetPretrainer, or decode_head.contrast=dict(...) in a head '
+                             'of the model')
+        if not banks:
+            return  # a pretrainer with another contrast
+        images, batch = _labelled_images(runner)
+        for bank in banks:
+            if bank.batch_size not in (None, batch):
                 raise ValueError(
                     f'PrototypeContrastHook: the bank has batch_size={bank.batch_size}, but '
-                    f'{get_world_size()} process(es) train on {batch} images in a batch: the '
-                    'window would hold another number of images')
+                    f'{get_world_size()} process(es) train on {batch} labelled images in a batch: '
+                    'the window would hold another number of images. Leave batch_size out')
+            if not bank.num_batches:
+                # About half of the images, as in the paper (section 4.1).
+                bank.set_window(bank.images or max(images // 2, batch), batch)
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Say what is done in this iteration."""
         for bank in self._banks(runner):
-            begin = self.contrast_from
-            if begin is None:
-                begin = self.collect_from + bank.num_batches
-            bank.collects = batch_idx >= self.collect_from
-            bank.contrasts = batch_idx >= begin
+            bank.collects = runner.iter >= self.collect_from
+            if self.contrast_from is None:  # this iteration's batch is taken in before the loss
+                bank.contrasts = bank.count >= bank.num_batches
+            else:
+                bank.contrasts = runner.iter >= self.contrast_from
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Log."""
@@ -90,20 +97,41 @@ class PrototypeContrastHook(Hook):
             for key, value in bank.statistics()._asdict().items():
                 if not math.isnan(value):
                     runner.message_hub.update_scalar(f'train/prototypes/{key}', value)
-            _, valid = bank.prototypes()
-            there = {name for name, known in zip(bank.classes, valid.tolist()) if known}
-            gone = sorted(self._seen - there)
-            if gone:
-                print_log(f'no image of the last {bank.num_batches} batches shows '
-                          f'{", ".join(gone)}: no prototypes, left out of the contrast',
-                          logger='current')
-            self._seen = there
+            self._name_missing(bank)
             if self.picture and is_main_process():
                 from ...visualization.prototypes import draw_prototypes
                 draw_prototypes(bank, Path(runner.work_dir) / 'prototypes'
-                                / f'iter_{batch_idx + 1}.png')
+                                / f'iter_{runner.iter + 1}.png')
+
+    def _name_missing(self, bank: PrototypeBank) -> None:
+        """Log which classes have no prototype, once the window is full, where that changes."""
+        if bank.count < bank.num_batches:
+            return
+        there = bank.prototypes()[1].tolist()
+        missing = [name for name, known in zip(bank.classes, there) if not known]
+        if missing != self._missing:
+            words = (f'no labelled image of the last {bank.num_batches} batches shows '
+                     f'{", ".join(missing)}: no prototypes, left out of the contrast'
+                     if missing else 'all classes have a prototype again')
+            print_log(words, logger='current')
+        self._missing = missing
 
     @staticmethod
     def _banks(runner) -> list[PrototypeBank]:
         return [module for module in plain_model(runner).modules()
                 if isinstance(module, PrototypeBank)]
+
+
+def _labelled_images(runner) -> tuple[int, int]:
+    """Return the labelled images of the training data, and those in a batch of all processes."""
+    loader = runner.train_dataloader
+    data = loader.dataset
+    batch = (getattr(loader.batch_sampler, 'batch_size', None) or 1) * get_world_size()
+    without = getattr(data, 'unlabelled', frozenset())
+    sizes = getattr(data, 'sizes', {'': len(data)})
+    labelled = sum(size for name, size in sizes.items() if name not in without)
+    if not without:
+        return labelled, batch
+    plan = loader.sampler.plan
+    own = sum(quota for name, quota in plan.quota.items() if name not in without)
+    return labelled, max(1, round(batch * own / plan.period))

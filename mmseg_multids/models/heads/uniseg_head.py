@@ -217,27 +217,34 @@ class UniSegHead(BaseModule):
         mixed = self.context.mixed
         if mixed is None:
             return self._losses(embedding, labels, factor)
-        losses = self._losses(embedding, labels, factor * mixed.share)
+        # A loss that divides by all pixels has a part's share in it where only a part is labelled.
+        over_all = None if mixed.blended else factor
+        losses = self._losses(embedding, labels, factor * mixed.share, over_all)
         with self.context.batch(mixed.partner_names):
             others = self._losses(embedding, mixed.partner_labels[:, None],
-                                  factor * (1 - mixed.share))
+                                  factor * (1 - mixed.share), over_all)
         for key, value in others.items():
             # Accuracy is that on the images' own labels: a mean of both would be of nothing.
             if not key.endswith('acc_seg'):
                 losses[key] = losses[key] + value if key in losses else value
         return losses
 
-    def _losses(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
-        """Losses of each dataset: embedding [B, D, h, w], labels [B, 1, H, W]."""
+    def _losses(self, embedding: Tensor, labels: Tensor, factor: float,
+                over_all: float | None = None) -> dict:
+        """Losses of each dataset: embedding [B, D, h, w], labels [B, 1, H, W].
+
+        ``over_all`` is the factor of losses that divide by all pixels, labelled or not.
+        """
         losses = {}
         shares = self._shares_of_labels(labels)
         for group in self.context.groups:
             share = group.size / len(labels) if self.dataset_reduction == 'mean' else 1.0
-            weight = self.dataset_weights.get(group.dataset, 1.0) * share * factor
+            own = self.dataset_weights.get(group.dataset, 1.0) * share
+            weight = own * factor
             if shares is not None:
                 weight = weight * shares[self.context.datasets.index(group.dataset)]
             group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,
-                                            weight)
+                                            weight, weight if over_all is None else own * over_all)
             losses.update({f'{group.dataset}.{key}': loss for key, loss in group_losses.items()})
         return losses
 
@@ -257,7 +264,7 @@ class UniSegHead(BaseModule):
         return own * get_world_size() / total.clamp(min=1)
 
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
-                    weight: float | Tensor) -> dict:
+                    weight: float | Tensor, over_all: float | Tensor) -> dict:
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
         dataset = group.dataset
         labels = labels.squeeze(1)
@@ -276,7 +283,8 @@ class UniSegHead(BaseModule):
                     enlarged = resize(logits, size=labels.shape[1:], mode='bilinear',
                                       align_corners=self.align_corners)
                 loss = self._stock_loss(loss_module, enlarged, labels)
-            loss = loss if isinstance(weight, float) and weight == 1.0 else loss * weight
+            own = over_all if getattr(loss_module, 'avg_non_ignore', True) is False else weight
+            loss = loss if isinstance(own, float) and own == 1.0 else loss * own
             name = loss_module.loss_name
             losses[name] = losses[name] + loss if name in losses else loss
         if logits is None:

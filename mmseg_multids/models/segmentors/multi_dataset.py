@@ -26,6 +26,7 @@ from ...label_spaces import (
 )
 from ...registry import MODELS
 from ..context import MEAN, UNIFIED, DatasetContext
+from ..contrast import PrototypeContrast
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 from ..mixing import CrossDatasetMixing
@@ -106,6 +107,10 @@ class MultiDatasetSegmentor(EncoderDecoder):
         self.finetune_from = finetune_from
         self.mixing = None if mixing is None else CrossDatasetMixing(**{
             'ignore_index': self.decode_head.ignore_index, **mixing})
+        if self.mixing is not None and self.mixing.pixel == 1 and any(
+                isinstance(m, PrototypeContrast) for m in self.modules()):
+            raise ValueError('mixing pixel=1 with contrast: images that are mixed pixel by pixel '
+                             'cannot go into the bank, which would stay empty; take less')
         self._partial_load = False
         self.register_buffer(SPACE_KEY, space_to_bytes(self.given_label_space))
         if dataset_norm is not None:
