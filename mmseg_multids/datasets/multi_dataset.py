@@ -96,10 +96,12 @@ class MultiDataset(torch.utils.data.Dataset):
         if self._fully_initialized:
             return
         for name, dataset in self.datasets.items():
+            cause = None
             try:
                 dataset.full_init()
                 empty = len(dataset) == 0
-            except ValueError:
+            except ValueError as error:
+                cause = error
                 empty = getattr(dataset, 'data_list', None) == []  # MMEngine cannot store it
                 if not empty:
                     raise
@@ -108,7 +110,7 @@ class MultiDataset(torch.utils.data.Dataset):
                 raise ValueError(
                     f'dataset {name!r} is empty; no image in '
                     f'{getattr(dataset, "data_prefix", {}).get("img_path")!r} with suffix '
-                    + ', '.join(map(repr, suffixes)))
+                    + ', '.join(map(repr, suffixes)) + (f' ({cause})' if cause else '')) from cause
         self._offsets = [0, *accumulate(self.sizes.values())]
         for name, path in self._negatives.items():
             self._negative_names[name] = self._read_negatives(name, path)

@@ -138,9 +138,9 @@ class PrototypeContrast(BaseModule):
     """
 
     def __init__(self, label_space: UnifiedLabelSpace, in_channels: int,
-                 images: int | None = None, batch_size: int | None = None, channels: int = 256, temperature: float = 0.07,
-                 weight: float = 1.0, projection: dict | None = None, ignore_index: int = 255,
-                 init_cfg: dict | None = None) -> None:
+                 images: int | None = None, batch_size: int | None = None, channels: int = 256,
+                 temperature: float = 0.07, weight: float = 1.0, projection: dict | None = None,
+                 ignore_index: int = 255, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if not temperature > 0:
             raise ValueError(f'PrototypeContrast: temperature={temperature}: a number above 0 is '

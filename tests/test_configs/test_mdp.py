@@ -228,3 +228,46 @@ def test_pretraining_runs_and_its_backbone_can_be_used(name, tmp_path, monkeypat
     stored = torch.load(done.file if hasattr(done, 'file') else done[0])['state_dict']
     assert stored.keys() == own.keys()
     assert all(torch.equal(stored[key], own[key]) for key in own)
+
+
+def small(name, folder, **changes):
+    cfg = config(name)
+    cfg.merge_from_dict({
+        'work_dir': str(folder), 'experiment_name': name, 'log_level': 'ERROR',
+        'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2, 'custom_hooks.0.interval': 1,
+        'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
+        'val_dataloader.num_workers': 0, 'test_dataloader.num_workers': 0, **changes})
+    for entry in [*cfg.model.datasets, *cfg.train_dataloader.dataset.datasets,
+                  *cfg.val_dataloader.dataset.datasets, *cfg.test_dataloader.dataset.datasets]:
+        entry = entry.get('extends', entry)
+        if entry.type == 'ToyWorldDataset':
+            entry['image_size'] = (32, 32)
+            entry['splits']['val']['size'] = 3
+    return cfg
+
+
+@pytest.mark.parametrize(('pretrained', 'tuned'), [
+    ('mdp_toyworld3', 'finetune_village_toyworld'), ('mdp_semi_toyworld3', None),
+    ('mdp_realbench3', 'finetune_mumbai_aerial6_realbench'), ('mdp_semi_realbench3', None)])
+def test_small_configs_run_from_pretraining_to_use(pretrained, tuned, tmp_path, request):
+    if 'realbench' in pretrained:
+        request.getfixturevalue('realbench')
+    cfg = small(pretrained, tmp_path / 'before', **{'train_dataloader.dataset.pipeline.1.size': (
+        32, 32)} if 'toyworld' in pretrained else {})
+    if 'realbench' in pretrained:
+        cfg.val_dataloader.dataset.datasets = cfg.val_dataloader.dataset.datasets[1:2]
+        cfg.train_cfg.val_begin = 10  # tested with ToyWorld
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert 0 < runner.message_hub.get_scalar('train/prototypes/coverage').current() <= 1
+    assert ('train/photos.accepted' in runner.message_hub.log_scalars
+            or 'train/metro.accepted' in runner.message_hub.log_scalars) == ('semi' in pretrained)
+    if tuned is None:
+        return
+    file = export_backbone(tmp_path / 'before' / 'iter_2.pth')[0]
+    cfg = small(tuned, tmp_path / 'after', **{'model.backbone.init_cfg.checkpoint': str(file),
+                                              'train_cfg.val_begin': 10})
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    for key, value in runner.model.encoder.backbone.state_dict().items():
+        assert torch.equal(model.backbone.state_dict()[key], value), key

@@ -1,5 +1,7 @@
 """Images without labels among those of a mix."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,13 +46,20 @@ def test_any_datasets_labels_can_be_left_out(tmp_path, labelled):
     assert (mix[SampleRequest('two', 0, 1)]['data_samples'].gt_sem_seg.data == 255).all()
 
 
+def test_labels_that_are_left_out_need_not_be_there(tmp_path, labelled):
+    other = write(tmp_path / 'data', 'two', 3, 2)
+    shutil.rmtree(tmp_path / 'data' / 'two' / 'labels')
+    mix = MultiDataset([labelled, {**other, 'unlabelled': True}], pipeline=PLAIN)
+    assert (mix[SampleRequest('two', 2, 1)]['data_samples'].gt_sem_seg.data == 255).all()
+
+
 def test_folders_and_mixes_that_cannot_be(tmp_path, labelled):
     with pytest.raises(FileNotFoundError, match='photos.*nowhere'):
         MultiDataset([labelled, {**folder(tmp_path / 'p'), 'data_root': 'nowhere'}],
                      pipeline=PLAIN)
     empty = folder(tmp_path / 'empty', ['c.txt'])
     with pytest.raises(ValueError, match=r"'photos' is empty; no image in '.*empty/?' with suffix "
-                                         r"'\.jpg', '\.jpeg'"):
+                                         r"'\.jpg', '\.jpeg', '\.png' \(UnlabelledImages: no"):
         MultiDataset([labelled, empty], pipeline=PLAIN)
     with pytest.raises(ValueError, match="'photos' has unlabelled=False"):
         is_unlabelled({**empty, 'unlabelled': False})

@@ -5,7 +5,7 @@ import torch
 
 from mmseg_multids.models.mixing import CrossDatasetMixing
 
-from .toy import build, sample
+from .toy import build, model_cfg, sample
 
 NAMES = ['one', 'one', 'two']
 
@@ -76,8 +76,11 @@ def test_probabilities_that_cannot_be(arguments):
 
 
 @pytest.mark.parametrize('kind', ['region', 'pixel'])
-def test_losses_are_the_shares_sum_of_both_labels(monkeypatch, kind):
+@pytest.mark.parametrize('over_all', [False, True])
+def test_losses_are_the_shares_sum_of_both_labels(monkeypatch, kind, over_all):
+    """A loss that divides by all pixels already has a region's share in it."""
     model = build(mixing={kind: 1.0}).eval()  # without dropout and with still batch norms
+    model.decode_head.loss_decode[0].avg_non_ignore = not over_all
     inputs, labels, samples = batch()
     torch.manual_seed(3)
     mixed = model.mixing(inputs, labels, NAMES)
@@ -97,9 +100,18 @@ def test_losses_are_the_shares_sum_of_both_labels(monkeypatch, kind):
     for dataset in ('one', 'two'):
         key = f'decode.{dataset}.loss_ce'
         expected = mixed.share * first[key] + (1 - mixed.share) * second[key]
+        if over_all and kind == 'region':
+            expected = first[key] + second[key]
         torch.testing.assert_close(found[key], expected)
         assert found[f'decode.{dataset}.acc_seg'] == first[f'decode.{dataset}.acc_seg']
     assert set(found) == set(first)
+
+
+def test_blended_images_alone_would_leave_the_bank_empty():
+    head = {**model_cfg().decode_head, 'contrast': {'images': 4, 'batch_size': 2}}
+    with pytest.raises(ValueError, match='pixel=1 with contrast.*would stay empty'):
+        build(mixing={'pixel': 1.0}, decode_head=head)
+    build(mixing={'pixel': 0.9}, decode_head=head)
 
 
 def test_a_mixed_step_trains_both_classifiers():

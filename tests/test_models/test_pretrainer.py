@@ -207,6 +207,30 @@ def test_the_momentum_encoder_follows_with_a_context_of_its_own():
     assert changed and len(changed) == sum(k.endswith('running_mean') for k in start)
 
 
+def test_nothing_is_dropped_out_of_the_momentum_encoder():
+    model, batch = build(decode_head={**FCN, 'in_channels': 8, 'in_index': 0,
+                                      'dropout_ratio': 0.5}), data()
+    views = model._views(**batch)
+
+    def twice(encoder):
+        return [encoder(views.pair, views.names, ('contrast',))['contrast'] for _ in range(2)]
+
+    first, second = twice(model.momentum_encoder)
+    assert torch.equal(first, second)
+    assert any(m.training for m in model.momentum_encoder.modules() if 'BatchNorm' in str(type(m)))
+    first, second = twice(model.encoder)
+    assert not torch.equal(first, second)
+
+
+def test_predictions_have_the_size_of_the_original_image():
+    model, batch = build(), data(('one', 'two'), views=1)
+    model.loss(**data())
+    for sample in batch['data_samples']:
+        sample.set_metainfo({'ori_shape': (20, 24), 'img_shape': (30, 32)})
+    for sample in model.eval().predict(**batch):
+        assert sample.pred_sem_seg.data.shape == (1, 20, 24)
+
+
 def test_running_statistics_of_the_momentum_encoder_become_those_of_its_activations():
     model, batch = build(momentum=0.0), data()
     for _ in range(60):

@@ -145,6 +145,28 @@ def test_batches_that_cannot_be():
     assert int(made.updates) == 0 and not made.total.any()
 
 
+def test_large_batches_do_not_overflow():
+    made = PrototypeBank(CLASSES[:2], 1, 8192, 4096)
+    ones = torch.ones(4096, 1, 1, 1), torch.zeros(4096, 1, 1).long()
+    for _ in range(4):
+        made.update(ones, ones)
+        assert made.prototypes()[0].flatten().tolist() == [1.0, 0.0]
+    assert bank().window.dtype == torch.int32 and made.window.dtype == torch.int64
+
+
+def test_a_window_that_is_not_known_yet():
+    made = PrototypeBank(CLASSES, 5)
+    with pytest.raises(ValueError, match='how many batches the window holds is not known'):
+        made.update(batch(0))
+    made.set_window(6, 2)
+    assert made.num_batches == 3
+    full = bank()
+    full.update(batch(0))
+    late = PrototypeBank(CLASSES, 5)
+    late.load_state_dict(full.state_dict())
+    assert torch.equal(late.prototypes()[0], full.prototypes()[0]) and late.num_batches == 3
+
+
 def test_weights_of_another_bank_are_refused():
     made = bank()
     with pytest.raises(ValueError, match='the batch size or the window are others'):
