@@ -2,8 +2,10 @@
 
 from .camvid_full import CamVidMSegDataset
 from .camvid_segnet import CamVidDataset
+from .centroids import CentroidIndex, open_centroids
 from .coco_stuff import CocoStuff182Dataset
 from .indoor import SunRgbdDataset
+from .label_maps import LabelMaps
 from .metainfo import label_space_from_cfg, label_spaces_from_cfg
 from .multi_dataset import MultiDataset
 from .panoptic import CocoPanopticDataset
@@ -33,11 +35,13 @@ __all__ = [
     'CamVid11Dataset',
     'CamVidDataset',
     'CamVidMSegDataset',
+    'CentroidIndex',
     'CityscapesLabelIdsDataset',
     'CocoPanopticDataset',
     'CocoStuff182Dataset',
     'IddDataset',
     'LabelMeFacade8Dataset',
+    'LabelMaps',
     'LoadLabelMap',
     'MapillaryVistas65Dataset',
     'MultiDataset',
@@ -60,4 +64,5 @@ __all__ = [
     'build_plan',
     'label_space_from_cfg',
     'label_spaces_from_cfg',
+    'open_centroids',
 ]

@@ -166,14 +166,14 @@ class MultiDataset(torch.utils.data.Dataset):
         if name in self._remaps:
             info['label_map'] = self._remaps[name].label_map
         if name in self._negative_names:
-            info['negative'] = self._sample_name(name, index, info) in self._negative_names[name]
+            info['negative'] = self.sample_name(name, index, info) in self._negative_names[name]
         return info
 
     def _read_negatives(self, name: str, path: str) -> frozenset[str]:
         dataset = self.datasets[name]
         negatives = read_negatives(path, getattr(dataset, 'data_root', None),
                                    getattr(dataset, 'img_suffix', ''))
-        images = {self._sample_name(name, i, dataset.get_data_info(i))
+        images = {self.sample_name(name, i, dataset.get_data_info(i))
                   for i in range(len(dataset))}
         check_negatives(name, negatives, images, path)
         return negatives
@@ -219,7 +219,7 @@ class MultiDataset(torch.utils.data.Dataset):
 
     def _finish(self, data: dict, name: str, index: int, info: dict) -> None:
         samples = data.get('data_samples')
-        stamp = {'dataset': name, 'sample_name': self._sample_name(name, index, info)}
+        stamp = {'dataset': name, 'sample_name': self.sample_name(name, index, info)}
         if 'negative' in info:
             stamp['negative'] = bool(info['negative'])
         for sample in samples if isinstance(samples, (list, tuple)) else [samples]:
@@ -231,9 +231,10 @@ class MultiDataset(torch.utils.data.Dataset):
                     sample.gt_sem_seg.data.fill_(
                         getattr(self.datasets[name], 'ignore_index', 255))
             elif 'gt_sem_seg' in sample:
-                self._check_labels(sample.gt_sem_seg.data, name, info)
+                self.check_labels(sample.gt_sem_seg.data.numpy(), name, info)
 
-    def _sample_name(self, name: str, index: int, info: dict) -> str:
+    def sample_name(self, name: str, index: int, info: dict) -> str:
+        """Return what an image of a dataset is called: its path below their folder, no suffix."""
         path = info.get('img_path')
         if not path:
             return str(index)
@@ -247,15 +248,19 @@ class MultiDataset(torch.utils.data.Dataset):
             path = path.rpartition('/')[2]
         return os.path.splitext(path)[0]
 
-    def _check_labels(self, labels: torch.Tensor, name: str, info: dict) -> None:
+    def check_labels(self, labels: np.ndarray, name: str, info: dict) -> None:
+        """Refuse a label map that holds an id which its dataset does not have.
+
+        Raises:
+            ValueError: The file, the id, and what is allowed.
+        """
         num_classes = self.spaces[name].num_classes
         ignore_index = getattr(self.datasets[name], 'ignore_index', 255)
-        array = labels.numpy()
         # As unsigned numbers negative ids are the largest, so that one comparison finds them too.
-        unsigned = array.view(f'u{array.itemsize}')
-        bad = (unsigned >= num_classes) & (array != ignore_index)
+        unsigned = labels.view(f'u{labels.itemsize}')
+        bad = (unsigned >= num_classes) & (labels != ignore_index)
         if bad.any():
-            wrong = array[bad]
+            wrong = labels[bad]
             if name in self._remaps:
                 raise ValueError(f'dataset {name}: label map {info.get("seg_map_path")} holds an '
                                  f'id that {self._remaps[name].words}')
