@@ -5,4 +5,6 @@ _base_ = ['./mdp_r50_voc_ade20k.py', '../_base_/datasets/coco_stuff164k.py']
 datasets = [{{_base_.pascal_voc_aug}}, {{_base_.ade20k}}, {{_base_.coco_stuff164k}}]
 model = dict(datasets=datasets, images=74496)
 train_dataloader = dict(dataset=dict(datasets=datasets))
+val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=datasets))
 train_cfg = dict(max_iters=232936)

@@ -17,4 +17,6 @@ _base_ = [
 datasets = [{{_base_.pascal_voc_aug}}, {{_base_.ade20k}}]
 model = dict(datasets=datasets)
 train_dataloader = dict(dataset=dict(datasets=datasets))
+val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=datasets))
 custom_hooks = [dict(type='PrototypeContrastHook', contrast_from=0)]

@@ -19,4 +19,6 @@ train_pipeline = [
 ]
 model = dict(datasets=datasets)
 train_dataloader = dict(batch_size=32, dataset=dict(datasets=datasets, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=datasets))
 custom_hooks = []

@@ -169,7 +169,8 @@ NARROW_PRETRAINER = {
     'model.decode_head.channels': 8, 'model.decode_head.c1_channels': 4}
 QUICK = {'log_level': 'ERROR', 'train_cfg.max_iters': 2, 'train_dataloader.num_workers': 0,
          'train_dataloader.persistent_workers': False, 'train_dataloader.batch_size': 4,
-         'train_dataloader.dataset.pipeline.2.size': (32, 32)}
+         'train_dataloader.dataset.pipeline.2.size': (32, 32), 'val_dataloader.num_workers': 0,
+         'val_dataloader.dataset.pipeline.1.scale': (256, 96)}
 
 
 @pytest.mark.parametrize('name', PRETRAINED)
@@ -203,7 +204,8 @@ def test_ablations_are_one_key(changes, tmp_path, monkeypatch):
     make_all(tmp_path / 'data', 4, ['pascal_voc_aug', 'ade20k'])
     cfg = config('mdp_r50_voc_ade20k_prototype')
     cfg.merge_from_dict({**NARROW_PRETRAINER, **QUICK, 'model.images': 8, **changes,
-                         'work_dir': str(tmp_path), 'experiment_name': str(changes)})
+                         'work_dir': str(tmp_path), 'experiment_name': str(changes),
+                         'train_cfg.val_begin': 10})
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.model.contrast == changes.get('model.contrast', 'prototype')
@@ -223,6 +225,7 @@ def test_pretraining_runs_and_its_backbone_can_be_used(name, tmp_path, monkeypat
         cfg.model.images = 8
     runner = Runner.from_cfg(cfg)
     runner.train()
+    assert runner.message_hub.get_scalar('val/mean/mIoU').current() >= 0
     done = export_backbone(tmp_path / 'iter_2.pth')
     own = getattr(runner.model, 'encoder', runner.model).backbone.state_dict()
     stored = torch.load(done.file if hasattr(done, 'file') else done[0])['state_dict']

@@ -63,7 +63,7 @@ def test_experiments_build_without_data(monkeypatch, path):
         loss.relations = None  # the file of another run, which a build reads
     monkeypatch.setattr('torch.nn.init.kaiming_uniform_', lambda tensor, *_, **__: tensor)  # slow
     model = MODELS.build(cfg.model)
-    assert model.label_space.datasets == tuple(whole_entry(e)['name'] for e in cfg.datasets)
+    assert model.context.datasets == tuple(whole_entry(e)['name'] for e in cfg.datasets)
     assert 'test_pipeline' in cfg and 'tta_pipeline' in cfg
     assert cfg.train_dataloader.dataset.datasets == cfg.datasets
     assert all(entry in cfg.datasets for entry in cfg.val_dataloader.dataset.datasets)

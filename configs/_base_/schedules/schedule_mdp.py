@@ -4,4 +4,6 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=4e-5))
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=0)]
-train_cfg = dict(type='MultiDatasetTrainLoop', max_iters=24057, val_interval=10**9)
+train_cfg = dict(type='MultiDatasetTrainLoop', max_iters=24057, val_interval=4000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
