@@ -189,12 +189,13 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
                         ('frozen', 'mIoU with the backbone frozen')):
         names = list(found['scratch'][0][kind])
         seen = [name for name in names if name != unseen]
-        head = [*seen, 'mean', f'{unseen} (not seen)']
+        head = [*seen, *(['mean'] if len(seen) > 1 else []), f'{unseen} (not seen)']
         lines = [f'#### {title}', '', '| | ' + ' | '.join(head) + ' |',
                  '|---' * (len(head) + 1) + '|']
         for row, results in found.items():
             columns = [[r[kind][name] for r in results] for name in seen]
-            columns.append(np.mean(columns, axis=0))
+            if len(seen) > 1:
+                columns.append(np.mean(columns, axis=0))
             columns.append([r[kind][unseen] for r in results])
             lines.append(f'| {row} | ' + ' | '.join(map(cell, columns)) + ' |')
         blocks.append('\n'.join(lines))
