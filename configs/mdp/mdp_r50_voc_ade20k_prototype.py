@@ -19,4 +19,4 @@ model = dict(datasets=datasets)
 train_dataloader = dict(dataset=dict(datasets=datasets))
 val_dataloader = dict(dataset=dict(datasets=datasets))
 test_dataloader = dict(dataset=dict(datasets=datasets))
-custom_hooks = [dict(type='PrototypeContrastHook', contrast_from=0)]
+custom_hooks = [dict(type='PrototypeContrastHook')]

@@ -14,5 +14,5 @@ train_pipeline = [
 ]
 model = dict(datasets={{_base_.datasets}})
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-custom_hooks = [dict(type='PrototypeContrastHook', contrast_from=0)]
+custom_hooks = [dict(type='PrototypeContrastHook')]
 randomness = dict(seed=0)

@@ -83,7 +83,7 @@ class ClassIds:
             :data:`UNLABELLED` where there is no label. Shape [B, h, w], int64.
         """
         small = self.at_size(labels, size)
-        first = torch.tensor([self._first[d] for d in datasets], device=labels.device)
+        first = torch.tensor([self.range_of(d).start for d in datasets], device=labels.device)
         return torch.where(small == self.ignore_index, UNLABELLED, small + first[:, None, None])
 
     @staticmethod

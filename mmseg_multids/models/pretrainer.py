@@ -117,13 +117,13 @@ class MultiDatasetPretrainer(BaseModel):
         self.consistency = None if consistency is None else _consistency(consistency)
         self.mixing = None if mixing is None else CrossDatasetMixing(
             ignore_index=UNLABELLED, **mixing)
-        if contrast != 'prototype':
-            for what, there in (('mixing', mixing is not None),
-                                ('consistency', consistency is not None),
-                                ('unlabelled images', bool(self.unlabelled))):
-                if there:
-                    raise ValueError(f'MultiDatasetPretrainer: {what} need prototypes, '
-                                     f'contrast={contrast!r} has none; remove one of both')
+        wrong = [what for what, there in (
+            ('mixing', mixing is not None), ('consistency', consistency is not None),
+            ('datasets without labels', bool(self.unlabelled))) if there]
+        if contrast != 'prototype' and wrong:
+            raise ValueError(f'MultiDatasetPretrainer: contrast={contrast!r} has no prototypes, '
+                             f'which {", ".join(wrong)} cannot do without; leave that out (in '
+                             'configs that inherit: model.mixing=None, model.consistency=None)')
         self.contrast, self.temperature, self.threshold = contrast, temperature, threshold
         names = [whole_entry(entry)['name'] for entry in datasets]
         heads = ['contrast'] if consistency is None else ['contrast', 'consistency']

@@ -100,10 +100,10 @@ def test_validation_is_by_the_nearest_prototype(tmp_path):
 
 
 def test_the_window_counts_labelled_images(tmp_path):
-    runner = Runner.from_cfg(pretraining(tmp_path, iters=1))
+    runner = Runner.from_cfg(pretraining(tmp_path, iters=2))
     runner.train()
     assert runner.model.bank.num_batches == 2  # of four labelled images each
-    half = Runner.from_cfg(pretraining(tmp_path / 'half', iters=1, images=None))
+    half = Runner.from_cfg(pretraining(tmp_path / 'half', iters=2, images=None))
     half.train()
     assert half.model.bank.num_batches == 5  # half of 2 x 20
     with pytest.raises(ValueError, match='bank has batch_size=6, but 1 process.*on 4 labelled'):
@@ -129,3 +129,26 @@ def test_classes_that_no_image_shows_are_named(tmp_path):
     assert 'city/unicorn' in log.partition('no labelled image of the last')[2]
     assert 'left out of the contrast' in log and runner.message_hub.get_scalar(
         'train/loss_contrast').current() > 0
+
+
+def test_loaders_and_model_must_have_the_same_datasets(tmp_path):
+    cfg = pretraining(tmp_path)
+    cfg.model.datasets = cfg.model.datasets[:1]
+    with pytest.raises(ValueError, match="train_dataloader has the dataset 'asia', which model"):
+        Runner.from_cfg(cfg).train()
+    cfg = pretraining(tmp_path, datasets=[ENTRIES[0], PHOTOS])
+    cfg.val_dataloader = {'batch_size': 1, 'num_workers': 0, 'dataset': {
+        'type': 'MultiDataset', 'datasets': ENTRIES, 'split': 'val', 'pipeline': PIPELINE[:1]},
+        'sampler': {'type': 'DefaultSampler', 'shuffle': False}}
+    cfg.val_evaluator, cfg.val_cfg = {'type': 'MultiDatasetIoUMetric'}, {'type': 'ValLoop'}
+    with pytest.raises(ValueError, match="val_dataloader has the dataset 'asia', which has no pro"):
+        Runner.from_cfg(cfg).train()
+
+
+def test_a_pretrainers_weights_are_no_segmentors(tmp_path):
+    runner = Runner.from_cfg(pretraining(tmp_path, iters=2))
+    runner.train()
+    cfg = config(tmp_path / 'after', 1)
+    cfg.load_from = str(tmp_path / 'iter_2.pth')
+    with pytest.raises(ValueError, match='those of a pretrainer: write its backbone'):
+        Runner.from_cfg(cfg).train()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmseg_multids.apis.trained import load_trained
 from mmseg_multids.models import PrototypeContrast
 
 from .test_class_relations_hook import staged
@@ -27,8 +28,8 @@ def contrast_of(runner) -> PrototypeContrast:
     return runner.model.decode_head.contrast
 
 
-def test_the_loss_begins_a_window_after_the_bank(tmp_path):
-    runner = Runner.from_cfg(contrasting(tmp_path, collect_from=1, picture=True))
+def test_the_loss_begins_when_it_is_told(tmp_path):
+    runner = Runner.from_cfg(contrasting(tmp_path, collect_from=1, contrast_from=3, picture=True))
     seen = []
     step = runner.model.decode_head.contrast.forward
 
@@ -78,3 +79,25 @@ def test_the_bank_must_fit_the_run(tmp_path):
     cfg.model.decode_head.pop('contrast')
     with pytest.raises(ValueError, match='needs a bank of prototypes'):
         Runner.from_cfg(cfg).train()
+
+
+def test_a_loss_that_never_begins(tmp_path):
+    with pytest.raises(ValueError, match='contrast_from=6, but training ends after 6'):
+        Runner.from_cfg(contrasting(tmp_path, contrast_from=6)).train()
+
+
+def test_it_begins_with_the_first_batch(tmp_path):
+    runner = Runner.from_cfg(contrasting(tmp_path, iters=1))
+    runner.train()
+    assert runner.message_hub.get_scalar('train/decode.loss_contrast').current() > 0
+
+
+def test_trained_weights_are_read_without_knowing_the_window(tmp_path):
+    cfg = contrasting(tmp_path, iters=2)
+    cfg.model.decode_head.contrast = {'channels': 8}
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert contrast_of(runner).bank.num_batches == 5  # half of 2 x 20, in batches of four
+    trained = load_trained(tmp_path / 'iter_2.pth').model
+    expected = weights(runner)
+    assert all(torch.equal(value, expected[key]) for key, value in trained.state_dict().items())

@@ -314,9 +314,10 @@ def test_prediction_needs_prototypes_and_known_datasets():
     ({'momentum': 1.2}, 'momentum=1.2: a number from 0 to 1'),
     ({'consistency': {'alpha': 1}}, "consistency has no key 'alpha'; allowed: weight"),
     ({'consistency': {'key_temperature': 0}}, 'key_temperature=0: a number above 0'),
-    ({'contrast': 'pixel', 'consistency': {}}, 'consistency need prototypes'),
-    ({'contrast': 'region', 'datasets': [*DATASETS, PHOTOS]}, 'unlabelled images need prototypes'),
-    ({'contrast': 'pixel', 'mixing': {'pixel': 1.0}}, 'mixing need prototypes'),
+    ({'contrast': 'pixel', 'consistency': {}}, 'no prototypes, which consistency cannot'),
+    ({'contrast': 'region', 'datasets': [*DATASETS, PHOTOS]},
+     'which datasets without labels cannot'),
+    ({'contrast': 'pixel', 'mixing': {'pixel': 1.0}}, 'no prototypes, which mixing cannot'),
     ({'images': 2}, 'holds no batch of 4')])
 def test_options_that_cannot_be(options, words):
     with pytest.raises(ValueError, match=words):

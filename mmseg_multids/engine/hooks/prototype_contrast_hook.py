@@ -28,7 +28,8 @@ class PrototypeContrastHook(Hook):
 
     Args:
         collect_from: Iteration from which on the bank is fed.
-        contrast_from: Iteration from which on the loss counts. Default: one window later.
+        contrast_from: Iteration from which on the loss counts; a batch is taken in before it.
+            Default: ``collect_from``.
         interval: Iterations between two entries in the log.
         picture: Also draw histograms of the prototypes' lengths and similarities, to
             ``<work_dir>/prototypes/iter_<n>.png``, at the same interval.
@@ -54,7 +55,8 @@ class PrototypeContrastHook(Hook):
                              f'collect_from={collect_from}')
         if interval < 1:
             raise ValueError(f'PrototypeContrastHook: interval={interval}: at least 1 is needed')
-        self.collect_from, self.contrast_from = collect_from, contrast_from
+        self.collect_from = collect_from
+        self.contrast_from = collect_from if contrast_from is None else contrast_from
         self.interval, self.picture = interval, picture
         self._missing: list[str] = []
 
@@ -67,8 +69,12 @@ class PrototypeContrastHook(Hook):
             raise ValueError('PrototypeContrastHook needs a bank of prototypes: a '
                              'MultiDatasetPretrainer, or decode_head.contrast=dict(...) in a head '
                              'of the model')
+        _check_datasets(runner)
         if not banks:
             return  # a pretrainer with another contrast
+        if self.contrast_from >= runner.max_iters:
+            raise ValueError(f'PrototypeContrastHook: contrast_from={self.contrast_from}, but '
+                             f'training ends after {runner.max_iters} iterations')
         images, batch = _labelled_images(runner)
         for bank in banks:
             if bank.batch_size not in (None, batch):
@@ -84,10 +90,7 @@ class PrototypeContrastHook(Hook):
         """Say what is done in this iteration."""
         for bank in self._banks(runner):
             bank.collects = runner.iter >= self.collect_from
-            if self.contrast_from is None:  # this iteration's batch is taken in before the loss
-                bank.contrasts = bank.count >= bank.num_batches
-            else:
-                bank.contrasts = runner.iter >= self.contrast_from
+            bank.contrasts = runner.iter >= self.contrast_from
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Log."""
@@ -120,6 +123,25 @@ class PrototypeContrastHook(Hook):
     def _banks(runner) -> list[PrototypeBank]:
         return [module for module in plain_model(runner).modules()
                 if isinstance(module, PrototypeBank)]
+
+
+def _check_datasets(runner) -> None:
+    """Refuse now what would fail in the first step, or in the first validation."""
+    model = plain_model(runner)
+    known = model.context.datasets
+    names = getattr(runner.train_dataloader.dataset, 'names', ())
+    for name in names:
+        if name not in known:
+            raise ValueError(f'train_dataloader has the dataset {name!r}, which model.datasets '
+                             f'lacks ({", ".join(known)}): both need the same list')
+    val = runner.val_loop
+    if val is None or not isinstance(model, MultiDatasetPretrainer):
+        return
+    for name in getattr(val.dataloader.dataset, 'names', ()):
+        if name not in model.label_space.datasets:
+            raise ValueError(f'val_dataloader has the dataset {name!r}, which has no prototypes: '
+                             'pretraining is validated on '
+                             f'{", ".join(model.label_space.datasets)} alone')
 
 
 def _labelled_images(runner) -> tuple[int, int]:
