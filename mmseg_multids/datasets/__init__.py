@@ -1,5 +1,6 @@
 """Where samples come from."""
 
+from .batch_sampler import CropScheduleBatchSampler
 from .camvid_full import CamVidMSegDataset
 from .camvid_segnet import CamVidDataset
 from .centroids import CentroidIndex, open_centroids
@@ -39,6 +40,7 @@ __all__ = [
     'CityscapesLabelIdsDataset',
     'CocoPanopticDataset',
     'CocoStuff182Dataset',
+    'CropScheduleBatchSampler',
     'IddDataset',
     'LabelMeFacade8Dataset',
     'LabelMaps',

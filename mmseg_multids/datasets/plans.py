@@ -74,6 +74,21 @@ class SamplePlan:
         start, name, before = self._runs[low]
         return name, block * self.quota[name] + before + offset - start
 
+    def draws_before(self, position: int) -> dict[str, int]:
+        """Return how many samples of each dataset a rank has drawn before a position.
+
+        Raises:
+            ValueError: The plan is shuffled, and the position is within a block.
+        """
+        block, offset = divmod(position, self.period)
+        if self.shuffle and offset:
+            raise ValueError('within a block of a shuffled plan draws are in no order')
+        counts = {name: block * quota for name, quota in self.quota.items()}
+        ends = [*(start for start, _, _ in self._runs[1:]), self.period]
+        for (start, name, _), end in zip(self._runs, ends):
+            counts[name] += min(max(offset - start, 0), end - start)
+        return counts
+
     def request(self, position: int, rank: int, world_size: int, seed: int) -> SampleRequest:
         """Return the sample at a position of a rank's stream: a pure function of its arguments.
 
@@ -84,6 +99,11 @@ class SamplePlan:
             seed: Seed of the run, the same on all ranks.
         """
         name, draw = self.slot(position, seed)
+        return self.request_of(name, draw, position, rank, world_size, seed)
+
+    def request_of(self, name: str, draw: int, position: int, rank: int, world_size: int,
+                   seed: int) -> SampleRequest:
+        """Return a rank's ``draw``-th sample of a dataset; ``position`` seeds its pipeline."""
         size = self.sizes[name]
         # An epoch is as many draws as all ranks need to see every image. Where the ranks do not
         # divide the images, its last draws begin anew, so that ranks never share an image.

@@ -44,9 +44,9 @@ class MultiDatasetSampler(Sampler):
         if not isinstance(dataset, MultiDataset):
             raise TypeError('MultiDatasetSampler needs a MultiDataset, got '
                             f'{type(dataset).__name__}')
-        self._sizes = dataset.sizes
-        self._plan_cfg = dict(plan or {'type': 'alternate'})
-        self._crop_size = crop_size
+        self.sizes = dataset.sizes
+        self.plan_cfg = dict(plan or {'type': 'alternate'})
+        self.crop_size = crop_size
         self._given_batch_size = batch_size
         self.batch_size = batch_size
         self.epoch_batches = epoch_batches
@@ -56,14 +56,14 @@ class MultiDatasetSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else int(seed)
         self.position = 0
         self._plan: SamplePlan | None = None
-        if batch_size is not None or self._plan_cfg.get('type') not in ('alternate', 'mixed'):
+        if batch_size is not None or self.plan_cfg.get('type') not in ('alternate', 'mixed'):
             _ = self.plan  # a plan that does not fit is refused now, not in the first iteration
 
     @property
     def plan(self) -> SamplePlan:
         """The plan; needs the batch size where its type does."""
         if self._plan is None:
-            self._plan = build_plan(self._plan_cfg, self._sizes, self.batch_size, self._crop_size)
+            self._plan = build_plan(self.plan_cfg, self.sizes, self.batch_size, self.crop_size)
         return self._plan
 
     def bind(self, batch_size: int) -> None:
@@ -82,7 +82,7 @@ class MultiDatasetSampler(Sampler):
     @property
     def batches_per_cycle(self) -> int | None:
         """Batches after which every dataset had its turn; ``None`` for plans without cycles."""
-        if self._plan_cfg.get('type') != 'alternate':
+        if self.plan_cfg.get('type') != 'alternate':
             return None
         return self.plan.period // self.batch_size
 
@@ -99,7 +99,7 @@ class MultiDatasetSampler(Sampler):
         """Samples per pass; for endless samplers, images of one pass through the union."""
         if self.epoch_batches is not None:
             return self.epoch_batches * self.batch_size
-        return max(1, sum(self._sizes.values()) // self.world_size)
+        return max(1, sum(self.sizes.values()) // self.world_size)
 
     def __iter__(self) -> Iterator[SampleRequest]:
         """Yield requests from the current position on.

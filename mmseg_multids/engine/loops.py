@@ -14,6 +14,7 @@ from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.utils import calc_dynamic_intervals
 
+from ..datasets.batch_sampler import CropScheduleBatchSampler
 from ..datasets.randomness import mix
 from ..datasets.sampler import MultiDatasetSampler
 from ..models.layers.merge import StatisticsMerger
@@ -44,7 +45,8 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         runner: The runner.
         dataloader: A loader or its config. Its sampler should be a :class:`MultiDatasetSampler`;
             with another one this is MMEngine's loop with seeded iterations.
-        max_iters: Number of iterations.
+        max_iters: Number of iterations. Default: those of the crop schedule
+            (:class:`CropScheduleBatchSampler`).
         val_begin: First iteration that may validate.
         val_interval: Iterations between validations.
         dynamic_intervals: ``[(milestone, interval), ...]``, as in MMEngine.
@@ -64,13 +66,20 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         ...                  step_after='cycle')
     """
 
-    def __init__(self, runner, dataloader, max_iters: int, val_begin: int = 1,
+    def __init__(self, runner, dataloader, max_iters: int | None = None, val_begin: int = 1,
                  val_interval: int = 1000,
                  dynamic_intervals: list[tuple[int, int]] | None = None,
                  step_after: str = 'batch') -> None:
         # MMEngine 0.10.7 creates the loader's iterator, and so its workers, in the constructor of
         # IterBasedTrainLoop: before resuming has said where to begin and with which seed.
         BaseLoop.__init__(self, runner, dataloader)
+        own = self.dataloader.batch_sampler
+        self.crops = own if isinstance(own, CropScheduleBatchSampler) else None
+        if max_iters is None:
+            if self.crops is None:
+                raise ValueError('MultiDatasetTrainLoop needs max_iters: only a crop schedule says '
+                                 'how many iterations there are')
+            max_iters = len(self.crops)
         if int(max_iters) != max_iters or max_iters < 1:
             raise ValueError(f'max_iters={max_iters}: a whole number above 0 is needed')
         self._max_iters = int(max_iters)
@@ -84,12 +93,12 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         self.runner.visualizer.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
         self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(
             val_interval, dynamic_intervals)
-        self.sampler = self.dataloader.sampler
+        self.sampler = self.dataloader.sampler if self.crops is None else self.crops.sampler
         if isinstance(self.sampler, MultiDatasetSampler):
             if self.sampler.epoch_batches is not None:
                 raise ValueError('MultiDatasetTrainLoop counts iterations: the sampler must have '
                                  'no epoch_batches, which is for EpochBasedTrainLoop')
-            self.sampler.bind(self.dataloader.batch_size)
+            self.sampler.bind((self.crops or self.dataloader).batch_size)
         self.batches_per_step = self._count_batches(step_after)
 
     def _drop_idle_schedules(self) -> None:
@@ -196,8 +205,9 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         return [name for name, there in zip(known, present.tolist()) if there]
 
     def _consumed(self) -> int:
-        """Samples per process that the iterations so far have taken."""
-        return self._iter * self.batches_per_step * self.dataloader.batch_size
+        """Samples per process that the iterations so far have taken; batches of a crop schedule."""
+        batches = self._iter * self.batches_per_step
+        return batches if self.crops is not None else batches * self.dataloader.batch_size
 
     def _shared_seed(self) -> int:
         """Return rank 0's seed: ranks have seeds of their own under ``diff_rank_seed``."""

@@ -1,0 +1,73 @@
+"""Batches of a crop schedule against a loop that draws image after image."""
+
+from collections import Counter
+
+import pytest
+
+from mmseg_multids.datasets import CropScheduleBatchSampler, MultiDatasetSampler
+
+from .test_multi_dataset import MultiDataset, write
+
+
+@pytest.fixture
+def images(tmp_path):
+    return MultiDataset([write(tmp_path, 'one', 5, 3), write(tmp_path, 'two', 3, 2)], pipeline=[])
+
+
+def made(images, plan, **options):
+    sampler = MultiDatasetSampler(images, seed=3, plan=plan)
+    sampler.bind(2)
+    return CropScheduleBatchSampler(sampler, 2, **{
+        'sizes': (8, 16), 'epochs': 7, 'epoch_images': 12, 'max_batch_size': 6, **options})
+
+
+@pytest.mark.parametrize('plan', [{'type': 'concat'}, {'type': 'ratio', 'ratio': {
+    'one': 1, 'two': 2}}, {'type': 'mixed'}, {'type': 'alternate'},
+    {'type': 'alternate', 'first': 'one', 'interval': 2}])
+def test_every_image_comes_as_often_as_in_a_loop(images, plan):
+    """Draws of a dataset go on where the batches before have stopped, whatever their size."""
+    batches = made(images, plan)
+    seen, sizes = {'one': [], 'two': []}, []
+    for t in range(len(batches)):
+        found = batches.batch(t)
+        shape = batches.schedule.shape_at(t)
+        assert len(found) == shape.batch_size and all(r.crop_size == shape.crop_size
+                                                      for r in found)
+        names = [r.dataset for r in found]
+        sizes.append(len(found))
+        if plan['type'] == 'mixed':
+            assert Counter(names)['one'] == Counter(names)['two'] == len(found) // 2
+        if plan['type'] == 'alternate':
+            cycle = ['one', 'one', 'two'] if 'interval' in plan else ['one', 'two']
+            assert set(names) == {cycle[t % len(cycle)]}
+        for request in found:
+            seen[request.dataset].append(request.index)
+    assert set(sizes) == {2, 6}
+    for name, count in (('one', 5), ('two', 3)):
+        if plan['type'] in ('mixed', 'alternate'):
+            # Epochs of a dataset: every image once, then every image once again.
+            for start in range(0, len(seen[name]) - count, count):
+                assert sorted(seen[name][start:start + count]) == list(range(count)), start
+        else:
+            spread = Counter(seen[name])
+            assert max(spread.values()) - min(spread.values()) <= 2
+
+
+def test_it_goes_on_from_any_batch(images):
+    batches = made(images, {'type': 'mixed'})
+    whole = [batches.batch(t) for t in range(12)]
+    batches.sampler.position = 5
+    rest = iter(batches)
+    assert [next(rest) for _ in range(7)] == whole[5:12]
+    seeds = [r.seed for batch in whole for r in batch]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_what_does_not_fit_is_refused(images):
+    with pytest.raises(TypeError, match='needs a MultiDatasetSampler, got list'):
+        CropScheduleBatchSampler([], 2, (8, 16), 3)
+    sampler = MultiDatasetSampler(images, seed=3, plan={'type': 'concat'}, crop_size=(8, 8))
+    with pytest.raises(ValueError, match=r'the sampler has crop_size=\(8, 8\)'):
+        CropScheduleBatchSampler(sampler, 2, (8, 16), 3)
+    with pytest.raises(ValueError, match='add up to 2, the batch size is 6'):
+        made(images, {'type': 'mixed', 'counts': {'one': 1, 'two': 1}})
