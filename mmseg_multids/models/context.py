@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Union
 
 import torch
+from mmengine.structures import BaseDataElement
 
 from .mixing import MixedBatch
 
@@ -53,6 +54,29 @@ def group_by_dataset(names: Sequence[str], order: Sequence[str]) -> list[Dataset
         samples = slice(first, last + 1) if contiguous else torch.tensor(positions)
         groups.append(DatasetGroup(dataset, samples, len(positions)))
     return groups
+
+
+def dataset_of(sample: BaseDataElement) -> str:
+    """Return the dataset that a data sample is stamped with.
+
+    Raises:
+        ValueError: It is not stamped.
+    """
+    name = sample.metainfo.get('dataset')
+    if name is None:
+        raise ValueError('a sample has no `dataset` in its metainfo: load the data through '
+                         "dict(type='MultiDataset', ...), which stamps it")
+    return name
+
+
+def dataset_order(names: Sequence[str], order: Sequence[str]) -> list[int]:
+    """Return the positions of samples with datasets one after the other, in a fixed order.
+
+    Layers and heads then work on views instead of gathering each dataset. Unknown names come first:
+    they are refused by :func:`group_by_dataset`.
+    """
+    place = {name: i for i, name in enumerate(order)}
+    return sorted(range(len(names)), key=lambda i: place.get(names[i], -1))
 
 
 class Batch(NamedTuple):

@@ -22,7 +22,7 @@ from ..functional.contrast import (
 )
 from ..label_spaces import build_label_space
 from ..registry import MODELS
-from .context import DatasetContext
+from .context import DatasetContext, dataset_of, dataset_order
 from .contrast import ClassIds, shared_targets
 from .mixing import CrossDatasetMixing
 from .pixel_encoder import MomentumEncoder, PixelEncoder
@@ -172,7 +172,7 @@ class MultiDatasetPretrainer(BaseModel):
             return self.loss(inputs, data_samples)
         if mode == 'predict':
             return self.predict(inputs, data_samples)
-        names = None if data_samples is None else [_dataset_of(s) for s in data_samples]
+        names = None if data_samples is None else [dataset_of(s) for s in data_samples]
         with self.context.batch(names):
             return self.embed(inputs)
 
@@ -283,10 +283,8 @@ class MultiDatasetPretrainer(BaseModel):
         if inputs.shape[2] % count:
             raise ValueError(f'{count} views cannot share {inputs.shape[2]} rows: the preprocessor '
                              'must not pad (size_divisor=1)')
-        names = [_dataset_of(sample) for sample in data_samples]
-        # Datasets one after the other, so that layers work on views instead of gathering each.
-        place = {name: i for i, name in enumerate(self.encoder.context.datasets)}
-        order = sorted(range(len(names)), key=lambda i: place.get(names[i], -1))
+        names = [dataset_of(sample) for sample in data_samples]
+        order = dataset_order(names, self.context.datasets)
         names = [names[i] for i in order]
         labels = torch.stack([data_samples[i].gt_sem_seg.data[0] for i in order])
         images = inputs[order].unflatten(2, (count, -1)).transpose(1, 2)  # [B, V, 3, H, W]
@@ -319,7 +317,7 @@ class MultiDatasetPretrainer(BaseModel):
                              'without validation (val_cfg=None)')
         prototypes, valid = self.bank.prototypes()
         for i, sample in enumerate(data_samples):
-            dataset = _dataset_of(sample)
+            dataset = dataset_of(sample)
             own = self.ids.range_of(dataset)
             found = self.encoder(inputs[i:i + 1], [dataset], ('contrast',))['contrast']
             with torch.autocast(found.device.type, enabled=False):
@@ -351,11 +349,3 @@ def _consistency(options: Mapping) -> tuple[float, float, float]:
             raise ValueError(f'MultiDatasetPretrainer: consistency.{name}={value}: a number '
                              f'{"from" if name == "weight" else "above"} 0 is needed')
     return tuple(found.values())
-
-
-def _dataset_of(sample) -> str:
-    name = sample.metainfo.get('dataset')
-    if name is None:
-        raise ValueError('a sample has no `dataset` in its metainfo: load the data through '
-                         "dict(type='MultiDataset', ...), which stamps it")
-    return name

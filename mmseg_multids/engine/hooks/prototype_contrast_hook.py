@@ -152,8 +152,8 @@ def _labelled_images(runner) -> tuple[int, int]:
     without = getattr(data, 'unlabelled', frozenset())
     sizes = getattr(data, 'sizes', {'': len(data)})
     labelled = sum(size for name, size in sizes.items() if name not in without)
-    if not without:
-        return labelled, batch
-    plan = loader.sampler.plan
-    own = sum(quota for name, quota in plan.quota.items() if name not in without)
-    return labelled, max(1, round(batch * own / plan.period))
+    # How many samples of each dataset there are; without a plan as many as images.
+    plan = getattr(getattr(runner.train_loop, 'sampler', None), 'plan', None)
+    quota = sizes if plan is None else plan.quota
+    own = sum(count for name, count in quota.items() if name not in without)
+    return labelled, max(1, round(batch * own / sum(quota.values())))

@@ -25,7 +25,7 @@ from ...label_spaces import (
     unused_aliases,
 )
 from ...registry import MODELS
-from ..context import MEAN, UNIFIED, DatasetContext
+from ..context import MEAN, UNIFIED, DatasetContext, dataset_of, dataset_order
 from ..contrast import PrototypeContrast
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
@@ -226,12 +226,9 @@ class MultiDatasetSegmentor(EncoderDecoder):
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
-        names = [_dataset_of(sample) for sample in data_samples]
-        place = {name: i for i, name in enumerate(self.context.datasets)}
-        order = sorted(range(len(names)), key=lambda i: place.get(names[i], -1))
+        names = [dataset_of(sample) for sample in data_samples]
+        order = dataset_order(names, self.context.datasets)
         if order != list(range(len(names))):
-            # Datasets one after the other, in the layers' order: these and the heads then work on
-            # views instead of gathering each dataset.
             inputs, data_samples = inputs[order], [data_samples[i] for i in order]
             names = [names[i] for i in order]
         mixed = None
@@ -460,7 +457,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         names = None
         if data_samples is not None and all(s.metainfo.get('dataset') in self.label_space.datasets
                                             for s in data_samples):
-            names = [_dataset_of(sample) for sample in data_samples]
+            names = [dataset_of(sample) for sample in data_samples]
         target = names[0] if names and len(set(names)) == 1 else UNIFIED
         norm = None if names else self.norm_of_unknown(inputs)
         with self.context.batch(names, target, norm):
@@ -515,11 +512,3 @@ class MultiDatasetSegmentor(EncoderDecoder):
 def _relabelled(sample: SegDataSample, labels: Tensor) -> SegDataSample:
     """A sample of the same image with other labels. [H, W]."""
     return SegDataSample(metainfo=sample.metainfo, gt_sem_seg=PixelData(data=labels[None]))
-
-
-def _dataset_of(sample) -> str:
-    name = sample.metainfo.get('dataset')
-    if name is None:
-        raise ValueError("a training sample has no `dataset` in its metainfo: load the data "
-                         "through dict(type='MultiDataset', ...), which stamps it")
-    return name
