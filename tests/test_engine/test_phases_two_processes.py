@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import traceback
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.runner import Runner, load_checkpoint
 
 from mmseg_multids.apis.cross_heads import gather_confusions
 from mmseg_multids.apis.launch import prepare_cpu_distributed
 from mmseg_multids.apis.whole_images import training_images
 
+from ..processes import arrays, in_two_processes
 from .test_training_phases import PHASES, learning
 
 
@@ -41,29 +40,20 @@ def decided(runner) -> dict:
                for b, found in row.items()}}
 
 
-def worker(rank: int, port: int, folder: str, queue) -> None:
-    try:
-        os.environ.update(MASTER_ADDR='localhost', MASTER_PORT=str(port), RANK=str(rank),
-                          LOCAL_RANK=str(rank), WORLD_SIZE='2')
-        torch.set_num_threads(1)
-        cfg = learning(folder)
-        cfg.launcher = 'pytorch'
-        prepare_cpu_distributed(cfg)
-        runner = Runner.from_cfg(cfg)
-        load_checkpoint(runner.model.module, os.path.join(folder, 'start.pth'))
-        found = decided(runner)
-        # Then the whole run: each phase trains other parameters, and all processes agree.
-        cfg = learning(os.path.join(folder, 'run'))
-        cfg.launcher, cfg.model_wrapper_cfg = 'pytorch', runner.cfg.model_wrapper_cfg
-        whole = Runner.from_cfg(cfg)
-        whole.train()
-        state = {k: v.clone() for k, v in whole.model.module.state_dict().items()}
-        state = {**found, **{f'run/{k}': v for k, v in state.items()}}
-        queue.put((rank, {k: v.numpy().copy() for k, v in state.items()}))
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    except Exception:
-        queue.put((rank, traceback.format_exc()))
+def part(rank: int, folder: str) -> dict:
+    cfg = learning(folder)
+    cfg.launcher = 'pytorch'
+    prepare_cpu_distributed(cfg)
+    runner = Runner.from_cfg(cfg)
+    load_checkpoint(runner.model.module, os.path.join(folder, 'start.pth'))
+    found = decided(runner)
+    # Then the whole run: each phase trains other parameters, and all processes agree.
+    cfg = learning(os.path.join(folder, 'run'))
+    cfg.launcher, cfg.model_wrapper_cfg = 'pytorch', runner.cfg.model_wrapper_cfg
+    whole = Runner.from_cfg(cfg)
+    whole.train()
+    state = {k: v.clone() for k, v in whole.model.module.state_dict().items()}
+    return arrays({**found, **{f'run/{k}': v for k, v in state.items()}})
 
 
 @pytest.fixture(scope='module')
@@ -73,19 +63,8 @@ def both(tmp_path_factory):
     runner.model.init_weights()
     torch.save({'state_dict': runner.model.state_dict()}, folder / 'start.pth')
     alone = decided(runner)
-    context = mp.get_context('spawn')
-    queue, port = context.Queue(), 40000 + os.getpid() % 20000
-    processes = [context.Process(target=worker, args=(rank, port, str(folder), queue))
-                 for rank in range(2)]
-    for process in processes:
-        process.start()
-    results = dict(queue.get(timeout=300) for _ in processes)
-    for process in processes:
-        process.join(timeout=60)
-    for result in results.values():
-        assert not isinstance(result, str), result
-    return alone, [{k: torch.from_numpy(v) for k, v in results[rank].items()}
-                   for rank in range(2)]
+    results = in_two_processes(part, str(folder))
+    return alone, [{k: torch.from_numpy(v) for k, v in result.items()} for result in results]
 
 
 def test_two_processes_give_the_mapping_of_one(both):

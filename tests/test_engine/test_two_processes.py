@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-import os
-import traceback
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import init_default_scope
 
 from mmseg_multids.engine.absent_rows import AbsentRows
 from mmseg_multids.engine.loops import _Accumulate, datasets_in
 from mmseg_multids.models.layers.merge import StatisticsMerger
 
+from ..processes import arrays, in_two_processes
 from ..test_models.toy import FCN, batch, build
 
 STEPS = (('one', 'two'), ('two', 'two'), ('one', 'one'))
@@ -69,23 +66,12 @@ def train(model, batches_of_step, distributed: bool) -> dict:
     return model.state_dict()
 
 
-def worker(rank: int, port: int, queue, case: str, norm: dict, head: dict) -> None:
-    try:
-        os.environ.update(MASTER_ADDR='localhost', MASTER_PORT=str(port), RANK=str(rank),
-                          WORLD_SIZE='2')
-        torch.set_num_threads(1)
-        init_default_scope('mmseg')
-        torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
-        model = small(dataset_norm=norm)
-        for key, value in head.items():
-            setattr(model.decode_head, key, value)
-        state = train(model, [[part(data, rank) for data in batches]
-                              for batches in steps_of(case)], True)
-        queue.put((rank, {k: v.numpy().copy() for k, v in state.items()}))
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    except Exception:
-        queue.put((rank, traceback.format_exc()))
+def worker(rank: int, case: str, norm: dict, head: dict) -> dict:
+    model = small(dataset_norm=norm)
+    for key, value in head.items():
+        setattr(model.decode_head, key, value)
+    return arrays(train(model, [[part(data, rank) for data in batches]
+                                for batches in steps_of(case)], True))
 
 
 def steps_of(case: str):
@@ -95,19 +81,8 @@ def steps_of(case: str):
 
 
 def two_processes(case: str, norm: dict, head: dict | None = None) -> list[dict]:
-    context = mp.get_context('spawn')
-    queue = context.Queue()
-    port = 20000 + os.getpid() % 20000
-    processes = [context.Process(target=worker, args=(rank, port, queue, case, norm, head or {}))
-                 for rank in range(2)]
-    for process in processes:
-        process.start()
-    results = dict(queue.get(timeout=300) for _ in processes)
-    for process in processes:
-        process.join(timeout=60)
-    for result in results.values():
-        assert not isinstance(result, str), result
-    return [{k: torch.from_numpy(v) for k, v in results[rank].items()} for rank in range(2)]
+    return [{k: torch.from_numpy(v) for k, v in state.items()}
+            for state in in_two_processes(worker, case, norm, head or {})]
 
 
 def assert_same(found: dict, expected: dict, keys=lambda key: True) -> None:

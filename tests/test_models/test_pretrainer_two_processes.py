@@ -1,16 +1,13 @@
 """Pretraining in two processes (gloo) equals that in one with batch norms over both."""
 
 import copy
-import os
-import traceback
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import init_default_scope
 
+from ..processes import arrays, in_two_processes
 from .test_pretrainer import build, data
 
 STEPS = 3
@@ -39,35 +36,15 @@ def train(contrast, rank=None):
     return made
 
 
-def worker(rank, port, queue, contrast):
-    try:
-        torch.set_num_threads(1)
-        init_default_scope('mmseg')
-        torch.distributed.init_process_group(
-            'gloo', init_method=f'tcp://localhost:{port}', rank=rank, world_size=2)
-        made = train(contrast, rank)
-        queue.put((rank, {k: v.numpy().copy() for k, v in made.state_dict().items()}))
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    except Exception:
-        queue.put((rank, traceback.format_exc()))
+def part(rank, contrast):
+    return arrays(train(contrast, rank).state_dict())
 
 
 @pytest.mark.parametrize('contrast', ['prototype', 'region', 'pixel'])
 def test_two_processes_train_as_one(contrast):
-    context = mp.get_context('spawn')
-    queue, port = context.Queue(), 41000 + (os.getpid() + len(contrast)) % 20000
-    processes = [context.Process(target=worker, args=(rank, port, queue, contrast))
-                 for rank in range(2)]
-    for process in processes:
-        process.start()
-    found = dict(queue.get(timeout=200) for _ in processes)
-    for process in processes:
-        process.join(timeout=60)
+    found = in_two_processes(part, contrast)
     alone = {k: v for k, v in train(contrast).state_dict().items()}
     start = model(contrast).state_dict()
-    for rank in range(2):
-        assert isinstance(found[rank], dict), found[rank]
     moved = 0
     for key, value in alone.items():
         for rank in range(2):
