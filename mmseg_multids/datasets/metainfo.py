@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..label_spaces import LabelRemap, LabelSpace, read_remap
 from ..registry import DATASETS
@@ -50,6 +51,54 @@ def is_unlabelled(entry: dict) -> bool:
 def unlabelled_names(entries: Sequence[dict]) -> list[str]:
     """Return the names of the entries that are taken without labels."""
     return [entry['name'] for entry in map(whole_entry, entries) if is_unlabelled(entry)]
+
+
+class Borrowed(NamedTuple):
+    """What an entry with ``labels_of`` is to a model."""
+
+    #: The dataset whose classes its labels are.
+    labels_of: str
+    #: The dataset whose images its images are like: their batch norm statistics are shared.
+    images_of: str
+
+
+def borrowed_from_cfg(entries: Sequence[dict]) -> dict[str, Borrowed]:
+    """Return the entries whose labels are those of another dataset, by name.
+
+    ``labels_of='city'`` says that an entry is labelled in the classes of the dataset ``city``, as
+    pseudo labels of a teacher are: the same rows of the classifier learn from both, and a model
+    needs neither data nor classes of the entry. Its loss is logged and weighted under its own name.
+    ``images_of`` (default: ``labels_of``) names the dataset with whose images dataset-specific
+    batch norms count it.
+
+    Raises:
+        ValueError: One of the keys names no dataset with labels of its own; ``images_of`` without
+            ``labels_of``; an entry that is ``unlabelled``, too.
+    """
+    entries = [whole_entry(entry) for entry in entries]
+    own = [entry['name'] for entry in entries
+           if entry.get('name') and entry.get('labels_of') is None and not is_unlabelled(entry)]
+    found = {}
+    for entry in entries:
+        name, labels_of = entry.get('name'), entry.get('labels_of')
+        images_of = entry.get('images_of')
+        if labels_of is None:
+            if images_of is not None:
+                raise ValueError(f'dataset {name!r} has images_of={images_of!r} and no labels_of')
+            continue
+        if is_unlabelled(entry):
+            raise ValueError(f'dataset {name!r} is unlabelled and has labels_of={labels_of!r}; '
+                             'remove one of both')
+        if entry.get('remap') is not None:
+            raise ValueError(f'dataset {name!r} has labels_of={labels_of!r} and a remap; remove '
+                             'one of both')
+        found[name] = Borrowed(labels_of, images_of or labels_of)
+        for key, value in zip(Borrowed._fields, found[name]):
+            if value not in own:
+                raise ValueError(f'dataset {name!r} has {key}={value!r}; datasets of the mix with '
+                                 f'labels of their own: {", ".join(own) or "none"}. Without '
+                                 'labels_of an entry has classes of its own')
+    return found
 
 
 def label_space_from_cfg(entry: dict) -> LabelSpace:
@@ -125,19 +174,23 @@ def own_label_space(entry: dict) -> LabelSpace:
 def label_spaces_from_cfg(entries: Sequence[dict]) -> list[LabelSpace]:
     """Return the label spaces of the datasets in a mix, checked.
 
-    Entries without labels (:func:`is_unlabelled`) have none; their names are checked, too.
+    Entries without labels (:func:`is_unlabelled`), and those that have another one's
+    (:func:`borrowed_from_cfg`), have none; their names are checked, too.
 
     Raises:
-        ValueError: No dataset with labels, two of one name, a name that cannot be part of a
+        ValueError: As :func:`borrowed_from_cfg`; no dataset with labels, two of one name, a name that cannot be part of a
             metric's key, a dataset of one class, or one of more classes than 8-bit label maps hold.
     """
     if not entries:
         raise ValueError('the list of datasets is empty')
-    labelled = [entry for entry in entries if not is_unlabelled(entry)]
+    borrowed = borrowed_from_cfg(entries)
+    labelled = [entry for entry in entries
+                if not is_unlabelled(entry) and whole_entry(entry).get('name') not in borrowed]
     if not labelled:
         raise ValueError('no dataset has labels: all entries are unlabelled')
     spaces = [label_space_from_cfg(entry) for entry in labelled]
-    names = [space.name for space in spaces] + unlabelled_names(entries)
+    names = [space.name for space in spaces] + unlabelled_names(entries) + [
+        entry['name'] for entry in map(whole_entry, entries) if entry.get('labels_of') is not None]
     for name in names:
         check_dataset_name(name)
         if names.count(name) > 1:

@@ -14,9 +14,12 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose
 
+from ..label_spaces import LabelSpace
+from ..label_spaces.unified import class_differences
 from ..registry import DATASETS
 from .data_root import resolve_data_root
 from .metainfo import (
+    borrowed_from_cfg,
     label_spaces_from_cfg,
     own_label_space,
     remap_from_cfg,
@@ -53,7 +56,8 @@ class MultiDataset(torch.utils.data.Dataset):
             other keys from another entry. ``negatives='FILE.txt'``, in the entry or in a split,
             lists its negative images, see :func:`.negatives.read_negatives`; a dataset class may
             have ``negative`` in its data list instead. ``unlabelled=True`` takes the images
-            without their labels.
+            without their labels. ``labels_of='NAME'`` says that the labels are in another entry's
+            classes, see :func:`.metainfo.borrowed_from_cfg`.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
@@ -77,8 +81,14 @@ class MultiDataset(torch.utils.data.Dataset):
                  lazy_init: bool = False) -> None:
         datasets = [whole_entry(entry) for entry in datasets]
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
+        for name, borrowed in borrowed_from_cfg(datasets).items():
+            lender = self.spaces[borrowed.labels_of]
+            self.spaces[name] = LabelSpace(name, lender.classes, lender.palette)
         #: Datasets whose images are taken without labels.
         self.unlabelled = frozenset(unlabelled_names(datasets))
+        for entry in datasets:
+            if entry.get('labels_of') is not None:
+                self._check_borrowed(entry, split)
         self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
         self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
@@ -90,6 +100,15 @@ class MultiDataset(torch.utils.data.Dataset):
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
+
+    def _check_borrowed(self, entry: dict, split: str | None) -> None:
+        """Refuse an entry with ``labels_of`` whose own classes are not those."""
+        own = own_label_space({**entry, **((entry.get('splits') or {}).get(split) or {})})
+        differences = class_differences(self.spaces[entry['name']], own)
+        if differences:
+            raise ValueError(f'dataset {entry["name"]!r} has labels_of={entry["labels_of"]!r} but '
+                             'other classes (from that one to its own):\n  '
+                             + '\n  '.join(differences))
 
     def full_init(self) -> None:
         """Read the lists of images."""
@@ -299,7 +318,8 @@ def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
     cfg.pop('remap', None)
-    cfg.pop('unlabelled', None)
+    for key in ('unlabelled', 'labels_of', 'images_of'):
+        cfg.pop(key, None)
     cfg.pop('negatives', None)
     splits = cfg.pop('splits', None)
     if any('remap' in each for each in (splits or {}).values()):

@@ -187,9 +187,9 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         return AbsentRows(self.runner.model, optimizer, names)
 
     def _model_datasets(self) -> tuple[str, ...]:
-        """Return the model's datasets; the loader may have fewer."""
+        """Return the names that samples of the model may have; the loader may have fewer."""
         context = getattr(self._plain_model(), 'context', None)
-        return () if context is None else context.datasets
+        return () if context is None else context.sources
 
     def _plain_model(self) -> torch.nn.Module:
         model = self.runner.model

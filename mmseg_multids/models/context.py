@@ -9,6 +9,7 @@ from typing import NamedTuple, Union
 import torch
 from mmengine.structures import BaseDataElement
 
+from ..datasets.metainfo import Borrowed
 from .mixing import MixedBatch
 
 #: Name of the target that reads all nodes of the unified label space.
@@ -101,20 +102,28 @@ class DatasetContext:
 
     Args:
         datasets: Names of all datasets, in the order of the label space.
+        borrowed: Further names that samples may have, and whose labels and images theirs are; see
+            :func:`.borrowed_from_cfg`.
 
     Attributes:
+        datasets: Names of the datasets.
+        sources: These and the further names, each after the dataset whose images its own are like.
         names: Dataset of each sample of the current batch, ``None`` outside a batch or where the
             datasets of the samples are not known.
         groups: The samples grouped by dataset.
         target: What predictions are read as: a dataset's name, :data:`UNIFIED`, or ``None``.
         norm_groups: The samples grouped by the dataset whose statistics normalise them. These are
-            ``groups``, but for images of unseen datasets.
+            ``groups``, but for images of further names and of unseen datasets.
         distances: While a list, dataset-specific layers append how far each sample's statistics
             are from those that normalise it, [B].
     """
 
-    def __init__(self, datasets: Sequence[str]) -> None:
+    def __init__(self, datasets: Sequence[str],
+                 borrowed: Mapping[str, Borrowed] | None = None) -> None:
         self.datasets = tuple(datasets)
+        self.borrowed = dict(borrowed or {})
+        self.sources = tuple(source for dataset in self.datasets for source in (
+            dataset, *(n for n, b in self.borrowed.items() if b.images_of == dataset)))
         self._batch = Batch()
         self._recalled: Batch | None = None
         self.distances: list[torch.Tensor] | None = None
@@ -128,6 +137,14 @@ class DatasetContext:
     def groups(self) -> tuple[DatasetGroup, ...]:
         """The samples of the current batch, grouped by dataset."""
         return self._batch.groups
+
+    def labels_of(self, name: str) -> str:
+        """Return the dataset whose classes the labels of a sample of this name are."""
+        return self.borrowed[name].labels_of if name in self.borrowed else name
+
+    def images_of(self, name: str) -> str:
+        """Return the dataset with whose images those of this name are normalised."""
+        return self.borrowed[name].images_of if name in self.borrowed else name
 
     @property
     def target(self) -> str | None:
@@ -149,13 +166,15 @@ class DatasetContext:
             names: Dataset of each sample, or ``None`` where they are not known.
             target: What predictions are read as.
             norm: Dataset whose statistics normalise each sample, or :data:`MEAN`. Default:
-                ``names``.
+                those whose images they are.
             mixed: What else the images show.
         """
         groups: list[DatasetGroup] = []
         if names is not None:
-            groups = group_by_dataset(names, self.datasets)
+            groups = group_by_dataset(names, self.sources)
         norm_groups = groups
+        if norm is None and names is not None and not self.borrowed.keys().isdisjoint(names):
+            norm = [self.images_of(name) for name in names]
         if norm is not None:
             norm_groups = group_by_dataset(norm, (*self.datasets, MEAN))
         saved = self._batch

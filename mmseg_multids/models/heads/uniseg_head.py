@@ -40,7 +40,8 @@ class UniSegHead(BaseModule):
         loss_decode: Config of a loss or a list of them. A :class:`PixelLoss` gets the logits that
             it asks for before they are enlarged; any other, such as MMSegmentation's, gets those of
             the dataset's classes at the size of the labels, which takes far more memory.
-        dataset_weights: Weight of each dataset's loss; a dataset that is not named has 1.
+        dataset_weights: Weight of each dataset's loss; a dataset that is not named has 1. Entries
+            with ``labels_of``, such as pseudo labels, have weights of their own.
         dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch, so a batch of
             several datasets has the loss of its average image; ``'sum'`` adds the datasets' losses.
         sampler: Config of a pixel sampler. A :class:`PixelLoss` takes ``OHEMPixelSampler`` only,
@@ -115,10 +116,10 @@ class UniSegHead(BaseModule):
                              f'pixels: {", ".join(wrong) or "a pixel sampler weighs them"}; set '
                              'avg_non_ignore=True and no class_weight, or sync_normalizer=False')
         self.dataset_weights = dict(dataset_weights or {})
-        unknown = sorted(set(self.dataset_weights) - set(label_space.datasets))
+        unknown = sorted(set(self.dataset_weights) - set(context.sources))
         if unknown:
-            raise ValueError(f'dataset_weights names {unknown[0]!r}, which is not in the label '
-                             f'space; known: {", ".join(label_space.datasets)}')
+            raise ValueError(f'dataset_weights names {unknown[0]!r}, which is not in the mix; '
+                             f'known: {", ".join(context.sources)}')
         if dataset_reduction not in ('mean', 'sum'):
             raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', 'sum'")
         self.dataset_reduction = dataset_reduction
@@ -169,7 +170,7 @@ class UniSegHead(BaseModule):
         used = torch.zeros(self.label_space.num_nodes, dtype=torch.bool)
         own = [loss for loss in self.loss_decode if isinstance(loss, PixelLoss)]
         used |= any(loss.uses_every_row() for loss in own)
-        for dataset in datasets:
+        for dataset in map(self.context.labels_of, datasets):
             if dataset in self.label_space.datasets:
                 used |= torch.from_numpy(self.label_space.class_of_node(dataset) >= 0)
                 for loss in own:
@@ -204,13 +205,19 @@ class UniSegHead(BaseModule):
         """
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
-        further = {} if self.contrast is None else self.contrast(
-            embedding, labels[:, 0], self.context.names, self.context.mixed)
+        further = {} if self.contrast is None else self._contrast(embedding, labels[:, 0])
         if self.mapper is None:
             return {**self._losses_of_all(embedding, labels, 1.0), **further}
         with self.mapper.at_hand():
             return {**self._losses_of_all(embedding, labels, self.mapper.dataset_loss_weight),
                     **self.mapper.losses(), **further}
+
+    def _contrast(self, embedding: Tensor, labels: Tensor) -> dict:
+        """The auxiliary loss: embedding [B, D, h, w], labels [B, H, W]."""
+        mixed, labels_of = self.context.mixed, self.context.labels_of
+        if mixed is not None:
+            mixed = mixed._replace(partner_names=tuple(map(labels_of, mixed.partner_names)))
+        return self.contrast(embedding, labels, tuple(map(labels_of, self.context.names)), mixed)
 
     def _losses_of_all(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
         """Losses with the labels of the images and, where they are mixed, of their partners."""
@@ -242,7 +249,7 @@ class UniSegHead(BaseModule):
             own = self.dataset_weights.get(group.dataset, 1.0) * share
             weight = own * factor
             if shares is not None:
-                weight = weight * shares[self.context.datasets.index(group.dataset)]
+                weight = weight * shares[self.context.sources.index(group.dataset)]
             group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,
                                             weight, weight if over_all is None else own * over_all)
             losses.update({f'{group.dataset}.{key}': loss for key, loss in group_losses.items()})
@@ -255,9 +262,9 @@ class UniSegHead(BaseModule):
         """
         if not self.sync_normalizer or get_world_size() == 1:
             return None
-        own = labels.new_zeros(len(self.context.datasets), dtype=torch.float32)
+        own = labels.new_zeros(len(self.context.sources), dtype=torch.float32)
         for group in self.context.groups:
-            row = self.context.datasets.index(group.dataset)
+            row = self.context.sources.index(group.dataset)
             own[row] = (labels[group.samples] != self.ignore_index).sum()
         total = own.clone()
         all_reduce(total)
@@ -266,7 +273,7 @@ class UniSegHead(BaseModule):
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
                     weight: float | Tensor, over_all: float | Tensor) -> dict:
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
-        dataset = group.dataset
+        dataset = self.context.labels_of(group.dataset)
         labels = labels.squeeze(1)
         logits = enlarged = None  # [B', K, h, w], and at the size of the labels [B', K, H, W]
         losses: dict[str, Tensor] = {}

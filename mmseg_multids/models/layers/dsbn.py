@@ -124,7 +124,8 @@ class DSBN(_BatchNorm):
         """Return which rows of which parameters the datasets use: name -> bool [S]."""
         if self.context is None or not self.affine or self.share == 'affine':
             return {}
-        mask = torch.tensor([name in datasets for name in self.context.datasets])
+        used = {self.context.images_of(name) for name in datasets}
+        mask = torch.tensor([name in used for name in self.context.datasets])
         return {'weight': mask, 'bias': mask}
 
     def plain_state(self, dataset: str) -> dict[str, Tensor | None]:

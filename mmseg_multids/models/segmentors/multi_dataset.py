@@ -14,7 +14,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...datasets.metainfo import check_dataset_name, label_spaces_from_cfg
+from ...datasets.metainfo import borrowed_from_cfg, check_dataset_name, label_spaces_from_cfg
 from ...label_spaces import (
     LabelSpace,
     NodeMapping,
@@ -102,7 +102,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
         self.given_label_space: UnifiedLabelSpace = build_label_space(
             dict(label_space or {'type': 'disjoint'}), label_spaces_from_cfg(datasets))
-        self.context = DatasetContext(self.given_label_space.datasets)
+        self.context = DatasetContext(self.given_label_space.datasets, borrowed_from_cfg(datasets))
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
         self.mixing = None if mixing is None else CrossDatasetMixing(**{
@@ -227,7 +227,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute the losses of a batch; see :meth:`UniSegHead.loss` for the keys."""
         names = [dataset_of(sample) for sample in data_samples]
-        order = dataset_order(names, self.context.datasets)
+        order = dataset_order(names, self.context.sources)
         if order != list(range(len(names))):
             inputs, data_samples = inputs[order], [data_samples[i] for i in order]
             names = [names[i] for i in order]
