@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from ..datasets import MultiDataset
-from ..datasets.metainfo import whole_entry
+from ..datasets.metainfo import borrowed_from_cfg, unlabelled_names, whole_entry
 from ..models import UNIFIED, MultiDatasetSegmentor
 from ..registry import DATASETS
 from .trained import name_of
@@ -44,7 +44,7 @@ def training_images(cfg: Config, only: Sequence[str] | None = None) -> MultiData
 
     Args:
         cfg: Config.
-        only: Names of the datasets to build. Default: all.
+        only: Names of the datasets to build. Default: all with labels of their own.
 
     Raises:
         ValueError: The config has no training images, or says nowhere how to validate; an unknown
@@ -54,7 +54,11 @@ def training_images(cfg: Config, only: Sequence[str] | None = None) -> MultiData
         train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
         own = {entry['name']: entry.get('pipeline') for entry in map(whole_entry, val.datasets)}
         entries = []
-        for entry in map(whole_entry, train.datasets):
+        whole = [whole_entry(entry) for entry in train.datasets]
+        others = {*unlabelled_names(whole), *borrowed_from_cfg(whole)}
+        for entry in whole:
+            if only is None and entry['name'] in others:
+                continue
             pipeline = own.get(entry['name']) or val.get('pipeline')
             splits = {name: {k: v for k, v in split.items() if k != 'pipeline'}
                       for name, split in (entry.get('splits') or {}).items()}

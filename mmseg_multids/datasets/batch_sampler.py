@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ..registry import DATA_SAMPLERS
@@ -30,7 +30,9 @@ class CropScheduleBatchSampler:
     Args:
         sampler: A :class:`MultiDatasetSampler`; given by the runner.
         batch_size: Images of a batch of the largest crops; given by the runner.
-        sizes: See :class:`CropSchedule`, as the further arguments.
+        sizes: See :class:`CropSchedule`, as the further arguments. Or those of each dataset by
+            name, equally many: the schedule is at the smallest, the next, ... of all of them at the
+            same time, and batches are as large as the largest of them allow.
         epochs: Epochs of the run.
         kind: Kind of the schedule.
         epoch_images: Images of an epoch of all processes together. Default: those of all datasets.
@@ -39,7 +41,8 @@ class CropScheduleBatchSampler:
 
     Raises:
         TypeError: The sampler is no :class:`MultiDatasetSampler`.
-        ValueError: As :class:`CropSchedule`; the sampler has a crop size of its own.
+        ValueError: As :class:`CropSchedule`; the sampler has a crop size of its own; a dataset has
+            no sizes, or another number of them.
 
     Example:
         >>> train_dataloader = dict(
@@ -50,7 +53,8 @@ class CropScheduleBatchSampler:
     """
 
     def __init__(self, sampler: MultiDatasetSampler, batch_size: int,
-                 sizes: Sequence[int | tuple[int, int]], epochs: int, kind: str = 'coarse2fine+',
+                 sizes: Sequence[int | tuple[int, int]] | Mapping, epochs: int,
+                 kind: str = 'coarse2fine+',
                  epoch_images: int | None = None, drop_last: bool = True, **options) -> None:
         if not isinstance(sampler, MultiDatasetSampler):
             raise TypeError('CropScheduleBatchSampler needs a MultiDatasetSampler, got '
@@ -60,15 +64,26 @@ class CropScheduleBatchSampler:
                              'sizes of its own; remove the former')
         self.sampler, self.batch_size = sampler, batch_size
         images = sum(sampler.sizes.values()) if epoch_images is None else epoch_images
-        self.schedule = CropSchedule(kind, sizes, epochs, max(1, images // sampler.world_size),
-                                     batch_size, **options)
+        if isinstance(sizes, Mapping):
+            _check_names(sizes, sampler.sizes)
+        else:
+            sizes = dict.fromkeys(sampler.sizes, sizes)
+        schedules = {name: CropSchedule(kind, own, epochs, max(1, images // sampler.world_size),
+                                        batch_size, **options) for name, own in sizes.items()}
+        #: That of the dataset with the largest crops, which the sizes of batches follow.
+        self.schedule = max(schedules.values(), key=lambda s: s.sizes[-1][0] * s.sizes[-1][1])
+        self._sizes = {name: schedule.sizes for name, schedule in schedules.items()}
+        numbers = {name: len(own) for name, own in self._sizes.items()}
+        if len(set(numbers.values())) > 1:
+            raise ValueError(f'crop schedule: the datasets have {numbers} sizes; equally many are '
+                             'needed')
         self._plans: dict[int, SamplePlan] = {}
         self._draws  # noqa: B018 (plans that do not fit are refused now)
 
     def _plan(self, batch_size: int) -> SamplePlan:
         if batch_size not in self._plans:
             self._plans[batch_size] = build_plan(self.sampler.plan_cfg, self.sampler.sizes,
-                                                 batch_size)
+                                                 batch_size, centroids=self.sampler.centroids)
         return self._plans[batch_size]
 
     @cached_property
@@ -96,15 +111,17 @@ class CropScheduleBatchSampler:
         rank, world, seed = self.sampler.rank, self.sampler.world_size, self.sampler.seed
         shape = self.schedule.shape_at(iteration)
         plan, first = self._plan(shape.batch_size), self.schedule.images_before(iteration)
+        epoch = self.schedule.epoch_at(iteration)
+        step = self.schedule.step_of_epoch(epoch)
         requests = []
         for i in range(shape.batch_size):
             if self._by_batch:
                 name, draw = plan.slot(iteration * shape.batch_size + i, seed)
-                draw += self._draws[self.schedule.epoch_at(iteration)][name]
+                draw += self._draws[epoch][name]
                 request = plan.request_of(name, draw, first + i, rank, world, seed)
             else:
                 request = plan.request(first + i, rank, world, seed)
-            requests.append(request._replace(crop_size=shape.crop_size))
+            requests.append(request._replace(crop_size=self._sizes[request.dataset][step]))
         return requests
 
     def __len__(self) -> int:
@@ -117,3 +134,13 @@ class CropScheduleBatchSampler:
         while True:
             yield self.batch(iteration)
             iteration += 1
+
+
+def _check_names(sizes: Mapping, datasets: Mapping[str, int]) -> None:
+    """Refuse sizes by dataset that are not of just these datasets."""
+    for names, others, what in ((sizes, datasets, 'is not in the mix'),
+                                (datasets, sizes, 'has no sizes')):
+        wrong = [name for name in names if name not in others]
+        if wrong:
+            raise ValueError(f'crop schedule: dataset {wrong[0]!r} {what}; the mix has '
+                             f'{", ".join(datasets)}')

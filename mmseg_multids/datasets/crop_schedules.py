@@ -81,17 +81,19 @@ class CropSchedule:
         """Iterations of the whole run."""
         return self._starts[-1]
 
+    def step_of_epoch(self, epoch: int) -> int:
+        """Return which of the sizes an epoch has, counted from the smallest."""
+        last = len(self.sizes) - 1
+        place = epoch - self.warmup_epochs
+        if place < 0 or self.kind == 'constant':
+            return last
+        step = place % (last + 1) if self.kind.endswith('+') else min(
+            place // self.stage_epochs, last)
+        return step if self.kind.startswith('coarse') else last - step
+
     def shape_of_epoch(self, epoch: int) -> Shape:
         """Return what batches of an epoch are like."""
-        size = self.sizes[-1]
-        place = epoch - self.warmup_epochs
-        if place >= 0 and self.kind != 'constant':
-            sizes = self.sizes if self.kind.startswith('coarse') else self.sizes[::-1]
-            if self.kind.endswith('+'):
-                size = sizes[place % len(sizes)]
-            else:
-                size = sizes[min(place // self.stage_epochs, len(sizes) - 1)]
-        largest = self.sizes[-1]
+        size, largest = self.sizes[self.step_of_epoch(epoch)], self.sizes[-1]
         fits = self.batch_size * largest[0] * largest[1] // (size[0] * size[1])
         return Shape(size, min(fits, self.max_batch_size))
 

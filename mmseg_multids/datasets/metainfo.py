@@ -178,8 +178,9 @@ def label_spaces_from_cfg(entries: Sequence[dict]) -> list[LabelSpace]:
     (:func:`borrowed_from_cfg`), have none; their names are checked, too.
 
     Raises:
-        ValueError: As :func:`borrowed_from_cfg`; no dataset with labels, two of one name, a name that cannot be part of a
-            metric's key, a dataset of one class, or one of more classes than 8-bit label maps hold.
+        ValueError: As :func:`borrowed_from_cfg`; no dataset with labels, two of one name, a name
+            that cannot be part of a metric's key, a dataset of one class, or one of more classes
+            than 8-bit label maps hold.
     """
     if not entries:
         raise ValueError('the list of datasets is empty')

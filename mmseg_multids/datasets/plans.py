@@ -8,6 +8,9 @@ that rank; draws of all ranks together walk through permutations of d's images, 
 So every rank draws the same datasets at the same step but different images, every image of a
 dataset comes in each of its epochs (once, but for filling up the ranks), and any position is
 computed at once.
+
+Where d has a centroid index, a share of its draws are crops around objects instead of images: the
+classes come equally often, and each walks through its objects (self-training, section 3.2).
 """
 
 from __future__ import annotations
@@ -16,11 +19,22 @@ import inspect
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import gcd
+from typing import NamedTuple
 
+from .centroids import CentroidIndex
 from .randomness import mix, permuted
 from .request import SampleRequest
 
-_ORDER, _IMAGES, _SAMPLE = 1, 2, 3  # streams of random numbers that must not be related
+# Streams of random numbers that must not be related; 4 and 5 are those of the centroids.
+_ORDER, _IMAGES, _SAMPLE, _CENTRES = 1, 2, 3, 6
+
+
+class CentroidCrops(NamedTuple):
+    """Which of a dataset's draws are crops around objects."""
+
+    index: CentroidIndex
+    #: From 0 to 1; the other draws are of images.
+    share: Fraction
 
 
 class SamplePlan:
@@ -30,17 +44,21 @@ class SamplePlan:
         sizes: Number of images of each dataset.
         slots: Runs of slots ``[(dataset, length), ...]`` in the order of the block.
         shuffle: Permute the slots anew in each block.
-        crop_size: Height and width put into each request.
+        crop_size: Height and width put into each request; of each dataset by name, or one for all.
+        centroids: Crops around objects, of the datasets that have them.
 
     Raises:
         ValueError: A dataset is empty, or owns no slot.
     """
 
     def __init__(self, sizes: Mapping[str, int], slots: Sequence[tuple[str, int]],
-                 shuffle: bool, crop_size: tuple[int, int] | None = None) -> None:
+                 shuffle: bool,
+                 crop_size: tuple[int, int] | Mapping[str, tuple[int, int]] | None = None,
+                 centroids: Mapping[str, CentroidCrops] | None = None) -> None:
         self.sizes = dict(sizes)
         self.shuffle = shuffle
-        self.crop_size = None if crop_size is None else tuple(crop_size)
+        self.crop_sizes = crop_sizes_of(crop_size, self.sizes)
+        self.centroids = dict(centroids or {})
         self._names = tuple(self.sizes)
         self.quota = {name: 0 for name in self._names}
         #: (first slot, dataset, number of the dataset's slots before it in the block)
@@ -104,19 +122,46 @@ class SamplePlan:
     def request_of(self, name: str, draw: int, position: int, rank: int, world_size: int,
                    seed: int) -> SampleRequest:
         """Return a rank's ``draw``-th sample of a dataset; ``position`` seeds its pipeline."""
+        which, own_seed = self._names.index(name), mix(seed, _SAMPLE, rank, position) >> 1
+        crop_size = self.crop_sizes.get(name)
+        crops = self.centroids.get(name)
+        if crops is not None:
+            before = int(draw * crops.share)  # draws of objects so far: evenly spread
+            if int((draw + 1) * crops.share) > before:
+                found = crops.index.sample_uniform(before * world_size + rank,
+                                                   mix(seed, _CENTRES, which))
+                return SampleRequest(name, found.image, own_seed, crop_size, found.centre)
+            draw -= before
         size = self.sizes[name]
         # An epoch is as many draws as all ranks need to see every image. Where the ranks do not
         # divide the images, its last draws begin anew, so that ranks never share an image.
         epoch, step = divmod(draw, -(-size // world_size))
         place = (step * world_size + rank) % size
-        key = mix(seed, _IMAGES, self._names.index(name), epoch)
-        return SampleRequest(dataset=name, index=permuted(place, size, key),
-                             seed=mix(seed, _SAMPLE, rank, position) >> 1,
-                             crop_size=self.crop_size)
+        key = mix(seed, _IMAGES, which, epoch)
+        return SampleRequest(name, permuted(place, size, key), own_seed, crop_size)
+
+
+def crop_sizes_of(crop_size: tuple[int, int] | Mapping[str, tuple[int, int]] | None,
+                  sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Return the height and width of each dataset's crops, of those that are said.
+
+    Raises:
+        ValueError: An unknown dataset, or no height and width.
+    """
+    if crop_size is None:
+        return {}
+    if not isinstance(crop_size, Mapping):
+        crop_size = {name: crop_size for name in sizes}
+    _refuse_unknown(crop_size, sizes, 'crop_size')
+    for name, size in crop_size.items():
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f'crop_size of {name} is {size}: height and width above 0 are needed')
+    return {name: tuple(size) for name, size in crop_size.items()}
 
 
 def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
-               crop_size: tuple[int, int] | None = None) -> SamplePlan:
+               crop_size: tuple[int, int] | Mapping[str, tuple[int, int]] | None = None,
+               centroids: Mapping[str, CentroidCrops] | None = None) -> SamplePlan:
     """Build a plan from a config.
 
     Args:
@@ -130,10 +175,11 @@ def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
               Default: as equal as possible.
             - ``concat``: uniform over the union of all images.
             - ``ratio``: shuffled, ``ratio={name: weight}`` or ``alpha``: proportional to
-            size^alpha.
+              size^alpha.
         sizes: Number of images of each dataset.
         batch_size: Images per batch and rank; ``concat`` and ``ratio`` need none.
-        crop_size: Put into every request.
+        crop_size: See :class:`SamplePlan`.
+        centroids: See :class:`SamplePlan`.
 
     Raises:
         ValueError: Unknown type, argument or dataset; a quota of zero; a batch that is too small;
@@ -153,7 +199,7 @@ def build_plan(cfg: Mapping, sizes: Mapping[str, int], batch_size: int | None,
             raise ValueError(f'plan {kind!r} has no {key!r}; allowed: '
                              f'{", ".join(allowed) or "nothing more"}')
     slots, shuffle = builders[kind](dict(sizes), batch_size, **arguments)
-    return SamplePlan(sizes, slots, shuffle, crop_size)
+    return SamplePlan(sizes, slots, shuffle, crop_size, centroids)
 
 
 def _alternate(sizes, batch_size, counts=None, first=None, interval=None):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from ..registry import DATA_SAMPLERS
+from .centroids import open_centroids
 from .multi_dataset import MultiDataset
-from .plans import SamplePlan, build_plan
+from .plans import CentroidCrops, SamplePlan, build_plan, crop_sizes_of
 from .request import SampleRequest
 
 
@@ -25,28 +27,41 @@ class MultiDatasetSampler(Sampler):
         plan: See :func:`build_plan`.
         batch_size: Images per batch and rank. Default: taken from the loader by
             ``MultiDatasetTrainLoop``.
-        crop_size: Height and width of the crops; see ``PlannedCrop``.
+        crop_size: Height and width of the crops, or those of each dataset by name; see
+            ``PlannedCrop``.
+        centroids: Crops around objects (self-training, section 3.2): the index files of
+            ``tools/build_centroids.py`` by dataset. ``dict(path=FILE, share=0.5)`` draws half of
+            the dataset's samples so, and images at random for the rest; the default is all.
         epoch_batches: Batches per pass, for epoch-based loops. Default: endless.
 
     Raises:
         TypeError: The dataset is no :class:`MultiDataset`.
-        ValueError: The plan does not fit the datasets.
+        ValueError: The plan does not fit the datasets; an index is none, or of other data.
+        FileNotFoundError: An index does not exist.
 
     Example:
         >>> sampler = dict(type='MultiDatasetSampler', plan=dict(type='mixed'))
         >>> sampler = dict(type='MultiDatasetSampler',
         ...                plan=dict(type='alternate', first='city', interval=2))
+        >>> sampler = dict(type='MultiDatasetSampler',
+        ...                plan=dict(type='ratio', ratio=dict(city=1, city_pseudo=7)),
+        ...                centroids=dict(city_pseudo='centroids/city_pseudo_train.npz'))
     """
 
     def __init__(self, dataset: MultiDataset, seed: int | None = None, plan: dict | None = None,
-                 batch_size: int | None = None, crop_size: tuple[int, int] | None = None,
-                 epoch_batches: int | None = None) -> None:
+                 batch_size: int | None = None,
+                 crop_size: tuple[int, int] | Mapping[str, tuple[int, int]] | None = None,
+                 epoch_batches: int | None = None,
+                 centroids: Mapping[str, str | Mapping] | None = None) -> None:
         if not isinstance(dataset, MultiDataset):
             raise TypeError('MultiDatasetSampler needs a MultiDataset, got '
                             f'{type(dataset).__name__}')
         self.sizes = dataset.sizes
         self.plan_cfg = dict(plan or {'type': 'alternate'})
         self.crop_size = crop_size
+        crop_sizes_of(crop_size, self.sizes)  # refuses
+        self.centroids = {name: _open_crops(given, dataset, name)
+                          for name, given in (centroids or {}).items()}
         self._given_batch_size = batch_size
         self.batch_size = batch_size
         self.epoch_batches = epoch_batches
@@ -63,7 +78,8 @@ class MultiDatasetSampler(Sampler):
     def plan(self) -> SamplePlan:
         """The plan; needs the batch size where its type does."""
         if self._plan is None:
-            self._plan = build_plan(self.plan_cfg, self.sizes, self.batch_size, self.crop_size)
+            self._plan = build_plan(self.plan_cfg, self.sizes, self.batch_size, self.crop_size,
+                                    self.centroids)
         return self._plan
 
     def bind(self, batch_size: int) -> None:
@@ -112,3 +128,20 @@ class MultiDatasetSampler(Sampler):
         while end is None or position < end:
             yield self.plan.request(position, self.rank, self.world_size, self.seed)
             position += 1
+
+
+def _open_crops(given: str | Mapping, dataset: MultiDataset, name: str) -> CentroidCrops:
+    """Read the index that a config names for a dataset."""
+    options = {'share': 1, **(given if isinstance(given, Mapping) else {'path': given})}
+    unknown = sorted(set(options) - {'path', 'share'})
+    if unknown or not options.get('path'):
+        raise ValueError(f'centroids of {name!r} are {given!r}: the file of an index is needed, or '
+                         'dict(path=FILE, share=0.5)')
+    share = Fraction(str(options['share']))
+    if not 0 <= share <= 1:
+        raise ValueError(f'centroids of {name!r}: share={options["share"]}: the part of the '
+                         'samples that are crops around objects, from 0 to 1, is needed')
+    index = open_centroids(options['path'], dataset, name)
+    if not index.present:
+        raise ValueError(f'centroids of {name!r}: no class has an object in {options["path"]}')
+    return CentroidCrops(index, share)

@@ -13,6 +13,7 @@ from mmseg.structures import OHEMPixelSampler, build_pixel_sampler
 from torch import Tensor, nn
 
 from ...functional import hard_pixels, pixel_accuracy
+from ...functional.soft_labels import SoftLabels, soften
 from ...label_spaces import UnifiedLabelSpace
 from ...registry import MODELS
 from ..context import UNIFIED, DatasetContext, DatasetGroup
@@ -196,7 +197,8 @@ class UniSegHead(BaseModule):
 
         Args:
             inputs: Feature maps.
-            batch_data_samples: Data samples whose ``gt_sem_seg`` holds the dataset's own ids.
+            batch_data_samples: Data samples whose ``gt_sem_seg`` holds the dataset's own ids. Those
+                with ``gt_soft_ids`` and ``gt_soft_scores`` [K, H, W] have soft labels beside.
             train_cfg: Unused.
 
         Returns:
@@ -206,10 +208,11 @@ class UniSegHead(BaseModule):
         embedding = self.head(inputs)  # [B, D, h, w]
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples])
         further = {} if self.contrast is None else self._contrast(embedding, labels[:, 0])
+        soft = self._soft_labels(batch_data_samples, labels[:, 0])
         if self.mapper is None:
-            return {**self._losses_of_all(embedding, labels, 1.0), **further}
+            return {**self._losses_of_all(embedding, labels, 1.0, soft), **further}
         with self.mapper.at_hand():
-            return {**self._losses_of_all(embedding, labels, self.mapper.dataset_loss_weight),
+            return {**self._losses_of_all(embedding, labels, self.mapper.dataset_loss_weight, soft),
                     **self.mapper.losses(), **further}
 
     def _contrast(self, embedding: Tensor, labels: Tensor) -> dict:
@@ -219,11 +222,25 @@ class UniSegHead(BaseModule):
             mixed = mixed._replace(partner_names=tuple(map(labels_of, mixed.partner_names)))
         return self.contrast(embedding, labels, tuple(map(labels_of, self.context.names)), mixed)
 
-    def _losses_of_all(self, embedding: Tensor, labels: Tensor, factor: float) -> dict:
+    def _soft_labels(self, samples: list, labels: Tensor) -> SoftLabels | None:
+        """Soft labels of the batch where any sample has some; labels [B, H, W]."""
+        if not any('gt_soft_ids' in sample for sample in samples):
+            return None
+        others = [loss for loss in self.loss_decode if not isinstance(loss, PixelLoss)]
+        if others or self.context.mixed is not None:
+            what = type(others[0]).__name__ if others else 'mixing of images'
+            raise ValueError(f'{what} takes no soft labels; train on hard ones (soft=False of '
+                             'PseudoLabelDataset), or leave it out')
+        own = [(s.gt_soft_ids.data, s.gt_soft_scores.data) if 'gt_soft_ids' in s else (None, None)
+               for s in samples]
+        return soften(labels, *zip(*own), self.ignore_index)
+
+    def _losses_of_all(self, embedding: Tensor, labels: Tensor, factor: float,
+                       soft: SoftLabels | None = None) -> dict:
         """Losses with the labels of the images and, where they are mixed, of their partners."""
         mixed = self.context.mixed
         if mixed is None:
-            return self._losses(embedding, labels, factor)
+            return self._losses(embedding, labels, factor, soft=soft)
         # A loss that divides by all pixels has a part's share in it where only a part is labelled.
         over_all = None if mixed.blended else factor
         losses = self._losses(embedding, labels, factor * mixed.share, over_all)
@@ -237,7 +254,7 @@ class UniSegHead(BaseModule):
         return losses
 
     def _losses(self, embedding: Tensor, labels: Tensor, factor: float,
-                over_all: float | None = None) -> dict:
+                over_all: float | None = None, soft: SoftLabels | None = None) -> dict:
         """Losses of each dataset: embedding [B, D, h, w], labels [B, 1, H, W].
 
         ``over_all`` is the factor of losses that divide by all pixels, labelled or not.
@@ -251,7 +268,9 @@ class UniSegHead(BaseModule):
             if shares is not None:
                 weight = weight * shares[self.context.sources.index(group.dataset)]
             group_losses = self._group_loss(embedding[group.samples], labels[group.samples], group,
-                                            weight, weight if over_all is None else own * over_all)
+                                            weight, weight if over_all is None else own * over_all,
+                                            None if soft is None else SoftLabels(
+                                                *(part[group.samples] for part in soft)))
             losses.update({f'{group.dataset}.{key}': loss for key, loss in group_losses.items()})
         return losses
 
@@ -271,7 +290,8 @@ class UniSegHead(BaseModule):
         return own * get_world_size() / total.clamp(min=1)
 
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
-                    weight: float | Tensor, over_all: float | Tensor) -> dict:
+                    weight: float | Tensor, over_all: float | Tensor,
+                    soft: SoftLabels | None) -> dict:
         """Losses of one dataset's samples: embedding [B', D, h, w], labels [B', 1, H, W]."""
         dataset = self.context.labels_of(group.dataset)
         labels = labels.squeeze(1)
@@ -283,7 +303,7 @@ class UniSegHead(BaseModule):
                 if rows is None:
                     logits = self.classify(embedding, dataset) if logits is None else logits
                 needed = logits if rows is None else self.classifier(embedding, rows)
-                loss = self._pixel_loss(loss_module, needed, labels, dataset)
+                loss = self._pixel_loss(loss_module, needed, labels, dataset, soft)
             else:
                 logits = self.classify(embedding, dataset) if logits is None else logits
                 if enlarged is None:
@@ -301,14 +321,14 @@ class UniSegHead(BaseModule):
                                            self.ignore_index)
         return losses
 
-    def _pixel_loss(self, loss: PixelLoss, logits: Tensor, labels: Tensor,
-                    dataset: str) -> Tensor:
+    def _pixel_loss(self, loss: PixelLoss, logits: Tensor, labels: Tensor, dataset: str,
+                    soft: SoftLabels | None) -> Tensor:
         options = {'ignore_index': self.ignore_index, 'align_corners': self.align_corners}
         if self.sampler is not None:
             found = loss.compute(logits, labels, dataset, reduction='none', **options)
             options['pixel_weight'] = hard_pixels(found, labels != self.ignore_index,
                                                   self.sampler.min_kept, self.sampler.thresh)
-        return loss(logits, labels, dataset, **options)
+        return loss(logits, labels if soft is None else soft, dataset, **options)
 
     def _stock_loss(self, loss: nn.Module, logits: Tensor, labels: Tensor) -> Tensor:
         weight = None

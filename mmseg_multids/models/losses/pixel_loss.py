@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...functional.soft_labels import SoftLabels, soft_label_loss
 from ...label_spaces import UnifiedLabelSpace
 
 
@@ -75,10 +77,17 @@ class PixelLoss(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, logits: Tensor, labels: Tensor, dataset: str, **options) -> Tensor:
-        """Return the weighted loss; see :meth:`compute`."""
+    def forward(self, logits: Tensor, labels: Tensor | SoftLabels, dataset: str,
+                **options) -> Tensor:
+        """Return the weighted loss; see :meth:`compute`. Soft labels take K times as long."""
         weights = getattr(self, f'class_weight_{dataset}')
-        loss = self.compute(logits, labels, dataset, class_weight=weights, **options)
+        if isinstance(labels, SoftLabels):
+            pixel_weight = options.pop('pixel_weight', None)
+            hard = partial(self.compute, logits, dataset=dataset, **options)
+            loss = soft_label_loss(hard, labels, options.get('ignore_index', 255), weights,
+                                   pixel_weight)
+        else:
+            loss = self.compute(logits, labels, dataset, class_weight=weights, **options)
         return loss if self.loss_weight == 1.0 else loss * self.loss_weight
 
 
