@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.structures import PixelData
@@ -14,23 +11,14 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ...datasets.metainfo import borrowed_from_cfg, check_dataset_name, label_spaces_from_cfg
-from ...label_spaces import (
-    LabelSpace,
-    NodeMapping,
-    UnifiedLabelSpace,
-    build_label_space,
-    match_nodes,
-    read_alias_file,
-    unused_aliases,
-)
+from ...datasets.metainfo import borrowed_from_cfg, label_spaces_from_cfg
+from ...label_spaces import UnifiedLabelSpace, build_label_space
 from ...registry import MODELS
-from ..context import MEAN, UNIFIED, DatasetContext, dataset_of, dataset_order
+from ..context import UNIFIED, DatasetContext, dataset_of, dataset_order
 from ..contrast import PrototypeContrast
 from ..heads import UniSegHead
 from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 from ..mixing import CrossDatasetMixing
-from ..readout import REDUCTIONS
 from .checkpoint import (
     SPACE_KEY,
     check_network,
@@ -40,6 +28,7 @@ from .checkpoint import (
     space_to_bytes,
 )
 from .multi_label import read_multi_label
+from .unseen import UnseenDatasets
 
 #: What ``test_cfg`` may have: MMSegmentation's keys and ours.
 _TEST_KEYS = ('mode', 'crop_size', 'stride', 'label_space', 'unseen', 'norm_fallback',
@@ -47,7 +36,7 @@ _TEST_KEYS = ('mode', 'crop_size', 'stride', 'label_space', 'unseen', 'norm_fall
 
 
 @MODELS.register_module()
-class MultiDatasetSegmentor(EncoderDecoder):
+class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
     """An encoder-decoder for images of several datasets, each with its own label space.
 
     The label space is given here once and handed to the heads. The checkpoint carries it as a
@@ -117,12 +106,8 @@ class MultiDatasetSegmentor(EncoderDecoder):
             convert_to_dsbn(self, self.context, **dataset_norm)
         bind_dsbn(self, self.context)
         self._dsbn_names = tuple(dsbn_layers(self))
-        self._check_fallback()
-        #: Datasets that the model was not trained on and can read, see :meth:`read_unseen`.
-        self.unseen: dict[str, LabelSpace] = {}
-        self._unseen_nodes: dict[str, np.ndarray] = {}
-        self._aliases = (label_space or {}).get('aliases')
         self._check_test_cfg()
+        self._init_unseen((label_space or {}).get('aliases'))
         #: Whether weights were loaded whose datasets stood in another order.
         self.reordered_datasets: tuple[str, ...] | None = None
 
@@ -287,139 +272,11 @@ class MultiDatasetSegmentor(EncoderDecoder):
                     results[i].set_metainfo({'norm_dataset': name})
         return results
 
-    def read_unseen(self, unseen: LabelSpace) -> np.ndarray:
-        """Learn to predict a dataset that the model was not trained on, by the names of classes.
-
-        Samples of that ``dataset`` are then predicted in its classes: of the nodes those are taken
-        that have the name of one of its classes, or an alias of it, and the argmax is among them
-        (UniSeg, section 4.1). ``test_cfg=dict(unseen=dict(aliases=..., source=...))`` gives the
-        aliases (default: those of ``label_space``) and the dataset whose classes alone are taken,
-        such as one head of a multi-head model (default: all; classes with several nodes have
-        their mean logit, with ``reduce='max'`` the largest). ``mappings`` names files of
-        ``tools/search_mapping.py`` by dataset, which take the place of names.
-
-        Args:
-            unseen: Its name and classes.
-
-        Returns:
-            The class of each node, -1 for none. Shape [N].
-
-        Raises:
-            ValueError: The model was trained on a dataset of that name; no class has a node.
-        """
-        check_dataset_name(unseen.name)
-        if unseen.name in self.label_space.datasets:
-            raise ValueError(f'the model predicts {unseen.name!r} already')
-        aliases, source, mappings, reduce = self._unseen_options()
-        if isinstance(aliases, (str, os.PathLike)):
-            aliases = read_alias_file(aliases).groups
-        if unseen.name in mappings:
-            # A node that stands for a class wins or does not: as the mapping was searched.
-            reduce = 'max'
-            class_of_node = NodeMapping.from_json(mappings[unseen.name]).of(
-                self.label_space, unseen)
-        else:
-            class_of_node = match_nodes(self.label_space, unseen, aliases, source)
-        if (self.test_cfg.get('unseen') or {}).get('aliases') is not None:
-            idle = unused_aliases(aliases, self.label_space, unseen)
-            if idle:
-                print_log(f'aliases of {unseen.name} without effect: {"; ".join(idle)}. A group '
-                          'needs a class of the model and one of the dataset', logger='current',
-                          level=logging.WARNING)
-        self.decode_head.add_readout(unseen.name, class_of_node, unseen.num_classes, reduce)
-        self.unseen[unseen.name] = unseen
-        self._unseen_nodes[unseen.name] = class_of_node
-        return class_of_node
-
-    def forget_unseen(self) -> None:
-        """Forget what :meth:`read_unseen` found; the nodes have changed."""
-        for name in self.unseen:
-            self.decode_head.remove_readout(name)
-        self.unseen.clear()
-        self._unseen_nodes.clear()
-
-    def space_of(self, dataset: str) -> LabelSpace:
-        """Return the classes of a dataset, trained on or :meth:`read_unseen`."""
-        return self.unseen.get(dataset) or self.label_space.space(dataset)
-
-    def class_of_node(self, dataset: str) -> np.ndarray:
-        """Return a dataset's class of each node, -1 for none. Shape [N]."""
-        if dataset in self._unseen_nodes:
-            return self._unseen_nodes[dataset]
-        return self.label_space.class_of_node(dataset)
-
     def _check_test_cfg(self) -> None:
         unknown = sorted(set(self.test_cfg or {}) - set(_TEST_KEYS))
         if unknown:
             raise ValueError(f'test_cfg has no key {unknown[0]!r}; allowed: '
                              f'{", ".join(_TEST_KEYS)}')
-        self._unseen_options()
-
-    def _unseen_options(self) -> tuple:
-        """Return aliases, source dataset, mappings and reduction that ``test_cfg.unseen`` gives."""
-        options = {'aliases': None, 'source': None, 'mappings': {}, 'reduce': 'mean',
-                   **((self.test_cfg or {}).get('unseen') or {})}
-        unknown = sorted(set(options) - {'aliases', 'source', 'mappings', 'reduce'})
-        if unknown:
-            raise ValueError(f'test_cfg.unseen has no key {unknown[0]!r}; allowed: '
-                             'aliases, source, mappings, reduce')
-        if options['reduce'] not in REDUCTIONS:
-            raise ValueError(f'test_cfg.unseen.reduce={options["reduce"]!r}: allowed are '
-                             f'{", ".join(REDUCTIONS)}')
-        if options['source'] not in (None, *self.label_space.datasets):
-            raise ValueError(f'test_cfg.unseen.source={options["source"]!r}: the model has '
-                             f'{", ".join(self.label_space.datasets)}')
-        aliases = self._aliases if options['aliases'] is None else options['aliases']
-        return aliases, options['source'], options['mappings'] or {}, options['reduce']
-
-    def norm_of_unknown(self, inputs: Tensor) -> list[str] | None:
-        """Whose statistics normalise each image of no known dataset; None for the layers' error."""
-        choice = self._check_fallback()
-        if choice is None or not dsbn_layers(self):
-            return None
-        return self.nearest_datasets(inputs) if choice == 'nearest' else [choice] * len(inputs)
-
-    def _check_fallback(self) -> str | None:
-        choice = (self.test_cfg or {}).get('norm_fallback')
-        known = ('nearest', MEAN, *self.label_space.datasets)
-        if choice not in (None, *known):
-            raise ValueError(f'test_cfg.norm_fallback={choice!r}: allowed are {", ".join(known)}')
-        return choice
-
-    @torch.no_grad()
-    def nearest_datasets(self, inputs: Tensor) -> list[str]:
-        """Return the dataset whose running statistics are nearest to each image's own.
-
-        The images pass through backbone and neck once per dataset. In each dataset-specific batch
-        norm the distance between an image's moments and the dataset's is taken (see
-        ``functional.batch_norm.statistics_distance``); the smallest mean over the layers wins.
-
-        Args:
-            inputs: Preprocessed images. Shape [B, 3, H, W].
-
-        Returns:
-            B names of datasets.
-
-        Raises:
-            ValueError: The backbone has no dataset-specific batch norm with running statistics.
-        """
-        was_training = self.training
-        self.eval()
-        distances = []
-        try:
-            for name in self.label_space.datasets:
-                self.context.distances = []
-                with self.context.batch([name] * len(inputs)):
-                    self.extract_feat(inputs)
-                if not self.context.distances:
-                    raise ValueError("norm_fallback='nearest' needs dataset-specific batch norms "
-                                     'with running statistics in the backbone')
-                distances.append(torch.stack(self.context.distances).mean(dim=0))
-        finally:
-            self.context.distances = None
-            self.train(was_training)
-        nearest = torch.stack(distances).argmin(dim=0)  # [B]
-        return [self.label_space.datasets[i] for i in nearest.tolist()]
 
     def _prediction_groups(self, data_samples: list) -> dict:
         default = (self.test_cfg or {}).get('label_space')
@@ -440,7 +297,7 @@ class MultiDatasetSegmentor(EncoderDecoder):
     def _stamp(self, sample, dataset: str | None, target: str):
         if target == dataset:
             if dataset in self.unseen:  # the classes that can be predicted
-                nodes, count = self._unseen_nodes[dataset], self.unseen[dataset].num_classes
+                nodes, count = self.class_of_node(dataset), self.unseen[dataset].num_classes
                 sample.set_metainfo(
                     {'pred_to_dataset': [i if i in nodes else -1 for i in range(count)],
                      'unseen': True})
