@@ -184,9 +184,9 @@ def label_spaces_from_cfg(entries: Sequence[dict]) -> list[LabelSpace]:
     """
     if not entries:
         raise ValueError('the list of datasets is empty')
-    borrowed = borrowed_from_cfg(entries)
-    labelled = [entry for entry in entries
-                if not is_unlabelled(entry) and whole_entry(entry).get('name') not in borrowed]
+    borrowed_from_cfg(entries)  # refuses
+    labelled = [entry for entry in entries if not is_unlabelled(entry)
+                and whole_entry(entry).get('labels_of') is None]
     if not labelled:
         raise ValueError('no dataset has labels: all entries are unlabelled')
     spaces = [label_space_from_cfg(entry) for entry in labelled]

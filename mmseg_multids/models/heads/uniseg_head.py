@@ -227,10 +227,10 @@ class UniSegHead(BaseModule):
         if not any('gt_soft_ids' in sample for sample in samples):
             return None
         others = [loss for loss in self.loss_decode if not isinstance(loss, PixelLoss)]
-        if others or self.context.mixed is not None:
-            what = type(others[0]).__name__ if others else 'mixing of images'
-            raise ValueError(f'{what} takes no soft labels; train on hard ones (soft=False of '
-                             'PseudoLabelDataset), or leave it out')
+        if others:
+            raise ValueError(f'{type(others[0]).__name__} takes no soft labels; use '
+                             'PixelCrossEntropyLoss or a BCE loss of this package, or hard labels '
+                             '(soft=False of PseudoLabelDataset)')
         own = [(s.gt_soft_ids.data, s.gt_soft_scores.data) if 'gt_soft_ids' in s else (None, None)
                for s in samples]
         return soften(labels, *zip(*own), self.ignore_index)

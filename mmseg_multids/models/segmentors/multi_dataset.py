@@ -218,6 +218,9 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
             names = [names[i] for i in order]
         mixed = None
         if self.mixing is not None:
+            if any('gt_soft_ids' in sample for sample in data_samples):
+                raise ValueError('mixing takes no soft labels; leave it out, or train on hard ones '
+                                 '(soft=False of PseudoLabelDataset)')
             labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
             mixed = self.mixing(inputs, labels, names)
             if mixed is not None:
