@@ -18,7 +18,8 @@ from ..registry import MODELS  # noqa: F401 (importing it registers everything)
 _LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-def _common_parser(description: str) -> argparse.ArgumentParser:
+def common_parser(description: str) -> argparse.ArgumentParser:
+    """Arguments of all tools that start runners; see :func:`load_config`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and reports '
@@ -35,7 +36,7 @@ def _common_parser(description: str) -> argparse.ArgumentParser:
 
 def train_parser() -> argparse.ArgumentParser:
     """Arguments of ``tools/train.py``."""
-    parser = _common_parser('Train one segmentation model on the datasets of a config')
+    parser = common_parser('Train one segmentation model on the datasets of a config')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from the latest checkpoint of the work dir, or from the given '
                         'one')
@@ -46,7 +47,7 @@ def train_parser() -> argparse.ArgumentParser:
 
 def test_parser() -> argparse.ArgumentParser:
     """Arguments of ``tools/test.py``."""
-    parser = _common_parser('Evaluate a checkpoint on the datasets of a config')
+    parser = common_parser('Evaluate a checkpoint on the datasets of a config')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dataset', help='evaluate this dataset of the config only')
     parser.add_argument('--split', metavar='NAME',
