@@ -79,7 +79,7 @@ class MultiDataset(torch.utils.data.Dataset):
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
         #: Datasets whose images are taken without labels.
         self.unlabelled = frozenset(unlabelled_names(datasets))
-        self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
+        self.datasets = {entry['name']: build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
         self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
                         for entry in datasets if entry.get('remap') is not None}
@@ -294,8 +294,14 @@ def _of_split(entry: dict, split: str | None, key: str):
     return own.get(key, entry.get(key))
 
 
-def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
-                 test_mode: bool) -> torch.utils.data.Dataset:
+def build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
+                test_mode: bool) -> torch.utils.data.Dataset:
+    """Build the dataset of one entry, without reading its list of images.
+
+    Raises:
+        FileNotFoundError: The dataset's folder is missing.
+        ValueError: No such split, or no pipeline.
+    """
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
     cfg.pop('remap', None)
