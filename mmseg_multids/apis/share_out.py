@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -62,8 +63,9 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
     context = mp.get_context('spawn')
     counts, errors = [context.Value('q', 0) for _ in range(processes)], context.SimpleQueue()
     threads = max(1, torch.get_num_threads() // processes)
+    # As bytes: torch would share each tensor of a model by a file, of which there are not enough.
     running = mp.spawn(_one_share, nprocs=processes, join=False, args=(
-        work, list(indices), processes, gpus, threads, counts, errors, os.getpid()))
+        pickle.dumps(work), list(indices), processes, gpus, threads, counts, errors, os.getpid()))
     try:
         while not running.join(timeout=1.0):
             tell(sum(count.value for count in counts))
@@ -79,10 +81,11 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
     tell(len(indices))
 
 
-def _one_share(number: int, work: Work, indices: Sequence[int], processes: int, gpus: int,
+def _one_share(number: int, pickled: bytes, indices: Sequence[int], processes: int, gpus: int,
                threads: int, counts: Sequence, errors, parent: int) -> None:
     torch.set_num_threads(threads)
     try:
+        work: Work = pickle.loads(pickled)
         work.start(f'cuda:{number % gpus}' if gpus else 'cpu')
         for index in indices[number::processes]:
             if os.getppid() != parent:
