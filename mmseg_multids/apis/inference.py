@@ -17,7 +17,7 @@ from ..models import UNIFIED, MultiDatasetSegmentor
 
 #: Transforms of a test pipeline that images without labels do not need.
 LABEL_LOADERS = ('LoadAnnotations', 'LoadLabelMap')
-_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray', 'RenderToyWorld')
+IMAGE_LOADERS = ('LoadImageFromFile', 'LoadImageFromNDArray', 'RenderToyWorld')
 
 
 def init_model(config: str | Path | Config, checkpoint: str | None = None,
@@ -109,7 +109,7 @@ def _predict(model: MultiDatasetSegmentor, image: str | Path | np.ndarray, datas
             raise FileNotFoundError(f'image {image} does not exist')
         loader, info = {'type': 'LoadImageFromFile'}, {'img_path': str(image)}
     steps = [copy.deepcopy(step) for step in model.cfg.test_pipeline
-             if step['type'] not in (*LABEL_LOADERS, *_LOADERS)]
+             if step['type'] not in (*LABEL_LOADERS, *IMAGE_LOADERS)]
     data = Compose([loader, *steps])(info)
     metainfo = {'label_space': target}
     if dataset is not None:

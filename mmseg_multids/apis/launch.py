@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import init_dist
 from mmengine.runner import Runner
 
 from ..datasets.metainfo import whole_entry
@@ -118,6 +119,20 @@ def prepare_cpu_distributed(cfg: Config) -> None:
     wrapper = cfg.get('model_wrapper_cfg') or {'type': 'MMDistributedDataParallel',
                                                'broadcast_buffers': False}
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+
+
+def start_processes(launcher: str, local_rank: int = 0) -> None:
+    """Join the processes of a launcher, for tools without a runner; ``'none'`` does nothing.
+
+    They may wait for each other for two days, as the last one of them may take so much longer.
+    """
+    if launcher == 'none':
+        return
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+    if not torch.cuda.is_available():
+        prepare_cpu_distributed(Config({'launcher': launcher}))
+    else:
+        init_dist(launcher, timeout=2 * 24 * 3600)
 
 
 def train(argv: list[str] | None = None) -> None:

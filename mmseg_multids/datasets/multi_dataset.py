@@ -89,7 +89,7 @@ class MultiDataset(torch.utils.data.Dataset):
         for entry in datasets:
             if entry.get('labels_of') is not None:
                 self._check_borrowed(entry, split)
-        self.datasets = {entry['name']: _build_entry(entry, split, pipeline, test_mode)
+        self.datasets = {entry['name']: build_entry(entry, split, pipeline, test_mode)
                          for entry in datasets}
         self._remaps = {entry['name']: _Remapped(entry, self.datasets[entry['name']])
                         for entry in datasets if entry.get('remap') is not None}
@@ -313,8 +313,14 @@ def _of_split(entry: dict, split: str | None, key: str):
     return own.get(key, entry.get(key))
 
 
-def _build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
-                 test_mode: bool) -> torch.utils.data.Dataset:
+def build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
+                test_mode: bool) -> torch.utils.data.Dataset:
+    """Build the dataset of one entry, without reading its list of images.
+
+    Raises:
+        FileNotFoundError: The dataset's folder is missing.
+        ValueError: No such split, or no pipeline.
+    """
     cfg = copy.deepcopy(dict(entry))
     name = cfg.pop('name')
     cfg.pop('remap', None)
