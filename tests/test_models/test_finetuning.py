@@ -73,7 +73,7 @@ def test_the_dataset_to_take_from_and_aliases(tmp_path, said):
                              'aliases': [['human', 'person']]})
     ours = heads(model)['decode'].weight
     assert torch.equal(ours[[2, 3, 4]], rows[[3 + 2, 3 + 0, 3 + 3]])
-    assert said[-1].endswith('new: lamp, CAR')
+    assert said[-1].endswith('new: three/lamp, three/CAR')
 
 
 def test_a_dataset_of_the_same_name_with_other_classes(tmp_path, said):
