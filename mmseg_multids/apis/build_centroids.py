@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from ..datasets import MultiDataset
 from ..datasets.centroids import CentroidIndex, ImageObjects, label_checksum
 from ..datasets.label_maps import LabelMaps
-from ..datasets.metainfo import unlabelled_names, whole_entry
+from ..datasets.metainfo import chosen_entries, unlabelled_names, whole_entry
 from ..functional.centroids import check_settings, find_objects
 from ..registry import DATASETS
 from .trained import name_of
@@ -57,7 +57,7 @@ def labelled_images(cfg: Config, split: str = 'train',
             what = 'has no labels' if name in without else 'is unknown'
             raise ValueError(f'dataset {name!r} {what}; with labels {name_of(cfg)} has '
                              f'{", ".join(names)}')
-    entries = [entry for entry in entries if entry['name'] in (only or names)]
+    entries = chosen_entries(entries, only or names)
     return DATASETS.build({**copy.deepcopy(dataset), 'datasets': entries, 'split': split})
 
 
@@ -87,7 +87,7 @@ def build_centroids(images: MultiDataset, dataset: str, split: str | None = None
     settings = {'min_area': int(min_area), 'connectivity': int(connectivity), 'point': point}
     found, bad = [], []
     begin = said = time.monotonic()
-    for done, result in enumerate(_results(_ObjectsOf(maps, settings), workers), 1):
+    for done, result in enumerate(read_all(_ObjectsOf(maps, settings), workers), 1):
         (bad if isinstance(result, str) else found).append(result)
         if len(bad) >= _MAX_BAD:
             break
@@ -123,14 +123,15 @@ class _ObjectsOf(torch.utils.data.Dataset):
                             objects.points.astype(np.uint32), label_checksum(labels))
 
 
-def _results(dataset: _ObjectsOf, workers: int) -> Iterator[ImageObjects | str]:
+def read_all(dataset: torch.utils.data.Dataset, workers: int) -> Iterator:
+    """Yield the items of a dataset in its order, read by so many processes (0: this one)."""
     # With a generator of its own: a loader takes a seed of the process's otherwise.
     yield from DataLoader(dataset, batch_size=None, num_workers=workers, collate_fn=_same,
                           generator=torch.Generator(), **({'prefetch_factor': 16} if workers
                                                           else {}))
 
 
-def _same(item: ImageObjects | str) -> ImageObjects | str:
+def _same(item):
     return item
 
 

@@ -146,7 +146,8 @@ def plain_config(cfg: Config, model: MultiDatasetSegmentor,
                         'MultiDatasetSegmentor can be')
     notes: list[str] = []
     arguments = copy.deepcopy(cfg.model.to_dict())
-    for key in ('type', 'datasets', 'label_space', 'dataset_norm', 'finetune_from', 'mixing'):
+    for key in ('type', 'datasets', 'label_space', 'dataset_norm', 'finetune_from',
+                'finetune_classifier', 'mixing'):
         arguments.pop(key, None)
     heads = heads_of(model)
     num_classes = heads['decode_head'].num_outputs(dataset)

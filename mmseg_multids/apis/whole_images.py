@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from ..datasets import MultiDataset
-from ..datasets.metainfo import borrowed_from_cfg, unlabelled_names, whole_entry
+from ..datasets.metainfo import borrowed_from_cfg, chosen_entries, unlabelled_names, whole_entry
 from ..models import UNIFIED, MultiDatasetSegmentor
 from ..registry import DATASETS
 from .trained import name_of
@@ -90,7 +90,7 @@ def _chosen(entries: Sequence[dict], only: Sequence[str] | None) -> list[dict]:
     unknown = [name for name in only or () if name not in names]
     if unknown:
         raise ValueError(f'unknown dataset {unknown[0]!r}; known: {", ".join(names)}')
-    return [entry for entry in entries if only is None or entry['name'] in only]
+    return chosen_entries(entries, names if only is None else only)
 
 
 def loading_workers(cfg: Config) -> int:

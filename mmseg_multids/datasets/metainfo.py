@@ -101,6 +101,27 @@ def borrowed_from_cfg(entries: Sequence[dict]) -> dict[str, Borrowed]:
     return found
 
 
+def chosen_entries(entries: Sequence[dict], names: Sequence[str]) -> list[dict]:
+    """Return some of a mix's entries; those with ``labels_of`` get the classes themselves.
+
+    So they can be built without the entry whose classes their labels are.
+    """
+    entries = [whole_entry(entry) for entry in entries]
+    borrowed, found = borrowed_from_cfg(entries), []
+    for entry in entries:
+        name = entry['name']
+        if name not in names:
+            continue
+        lender = borrowed[name].labels_of if name in borrowed else name
+        if lender not in names:
+            space = label_space_from_cfg(next(e for e in entries if e['name'] == lender))
+            entry = {key: value for key, value in entry.items() if key not in Borrowed._fields}
+            entry['metainfo'] = {'classes': list(space.classes),
+                                 'palette': [list(c) for c in space.palette]}
+        found.append(entry)
+    return found
+
+
 def label_space_from_cfg(entry: dict) -> LabelSpace:
     """Return the label space of a dataset entry; no data is needed.
 

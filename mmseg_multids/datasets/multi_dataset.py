@@ -13,6 +13,7 @@ from itertools import accumulate
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 
 from ..label_spaces import LabelSpace
 from ..label_spaces.unified import class_differences
@@ -28,6 +29,7 @@ from .metainfo import (
 )
 from .negatives import check_negatives, read_negatives
 from .request import SampleRequest
+from .subsets import positions_in, read_subset, subset_file
 
 _MAX_REFETCH = 100
 
@@ -57,16 +59,19 @@ class MultiDataset(torch.utils.data.Dataset):
             lists its negative images, see :func:`.negatives.read_negatives`; a dataset class may
             have ``negative`` in its data list instead. ``unlabelled=True`` takes the images
             without their labels. ``labels_of='NAME'`` says that the labels are in another entry's
-            classes, see :func:`.metainfo.borrowed_from_cfg`.
+            classes, see :func:`.metainfo.borrowed_from_cfg`. ``subset='FILE.txt'``, in the entry or
+            in a split, or ``subset=dict(train='FILE.txt')`` takes the images alone that a list
+            names, see :func:`.subsets.read_subset`.
         split: Which of the ``splits`` to build.
         pipeline: Pipeline of the entries that have none; each gets transforms of its own.
         test_mode: Passed on to the datasets.
         lazy_init: Build without reading the datasets; ``full_init`` is called by the runner.
 
     Raises:
-        ValueError: As :func:`label_spaces_from_cfg`; an unknown split; an empty dataset.
-        FileNotFoundError: A dataset's folder, or the file of its ``remap`` or ``negatives``, is
-            missing.
+        ValueError: As :func:`label_spaces_from_cfg`; an unknown split; an empty dataset; a
+            ``subset`` that names what is no image.
+        FileNotFoundError: A dataset's folder, or the file of its ``remap``, ``negatives`` or
+            ``subset``, is missing.
 
     Example:
         >>> train_dataloader = dict(
@@ -96,6 +101,9 @@ class MultiDataset(torch.utils.data.Dataset):
         self._negatives = {entry['name']: path for entry in datasets
                            if (path := _of_split(entry, split, 'negatives')) is not None}
         self._negative_names: dict[str, frozenset[str]] = {}
+        self._split = split
+        self._subsets = {entry['name']: path for entry in datasets
+                         if (path := subset_file(entry, split)) is not None}
         self._test_mode = test_mode
         self._fully_initialized = False
         if not lazy_init:
@@ -130,9 +138,11 @@ class MultiDataset(torch.utils.data.Dataset):
                     f'dataset {name!r} is empty; no image in '
                     f'{getattr(dataset, "data_prefix", {}).get("img_path")!r} with suffix '
                     + ', '.join(map(repr, suffixes)) + (f' ({cause})' if cause else '')) from cause
-        self._offsets = [0, *accumulate(self.sizes.values())]
         for name, path in self._negatives.items():
             self._negative_names[name] = self._read_negatives(name, path)
+        for name, path in self._subsets.items():  # after the negatives, which may name others
+            self._restrict(name, path)
+        self._offsets = [0, *accumulate(self.sizes.values())]
         self._fully_initialized = True
 
     @property
@@ -192,10 +202,19 @@ class MultiDataset(torch.utils.data.Dataset):
         dataset = self.datasets[name]
         negatives = read_negatives(path, getattr(dataset, 'data_root', None),
                                    getattr(dataset, 'img_suffix', ''))
-        images = {self.sample_name(name, i, dataset.get_data_info(i))
-                  for i in range(len(dataset))}
-        check_negatives(name, negatives, images, path)
+        check_negatives(name, negatives, set(self._sample_names(name)), path)
         return negatives
+
+    def _restrict(self, name: str, path: str) -> None:
+        dataset, images = self.datasets[name], self._sample_names(name)
+        subset = read_subset(path, getattr(dataset, 'data_root', None))
+        dataset.get_subset_(positions_in(subset, images, name, self._split))
+        print_log(f'dataset {name}: {len(dataset)} of {len(images)} images ({subset.path})',
+                  logger='current')
+
+    def _sample_names(self, name: str) -> list[str]:
+        dataset = self.datasets[name]
+        return [self.sample_name(name, i, dataset.get_data_info(i)) for i in range(len(dataset))]
 
     def __getitem__(self, item: int | SampleRequest) -> dict:
         """Return one sample, ``{'inputs': ..., 'data_samples': ...}``.
@@ -327,6 +346,7 @@ def build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
     for key in ('unlabelled', 'labels_of', 'images_of'):
         cfg.pop(key, None)
     cfg.pop('negatives', None)
+    cfg.pop('subset', None)
     splits = cfg.pop('splits', None)
     if any('remap' in each for each in (splits or {}).values()):
         raise ValueError(f'dataset {name!r} has remap in its splits; it belongs beside `splits`, '
@@ -336,6 +356,7 @@ def build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
             raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}')
         cfg.update(copy.deepcopy(dict(splits[split])))
         cfg.pop('negatives', None)
+        cfg.pop('subset', None)
     if cfg.get('data_root') is not None:
         try:
             cfg['data_root'] = resolve_data_root(cfg['data_root'])

@@ -2,7 +2,7 @@
 
 from .alias_file import AliasFile, read_alias_file, resolve_aliases
 from .build import build_label_space
-from .inherit import inherited_nodes, namesakes
+from .inherit import inherited_nodes, namesakes, nodes_by_name
 from .names import match_by_name, normalise_name
 from .node_mapping import NodeMapping
 from .relations import ClassRelations, Relation, label_space_hash
@@ -29,6 +29,7 @@ __all__ = [
     'match_by_name',
     'match_nodes',
     'namesakes',
+    'nodes_by_name',
     'normalise_name',
     'read_alias_file',
     'read_remap',

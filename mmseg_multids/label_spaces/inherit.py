@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .names import match_by_name
+from .space import LabelSpace
 from .unified import UnifiedLabelSpace, class_differences
 
 Class = tuple[str, int]  # (dataset, class id)
@@ -89,6 +90,44 @@ def namesakes(old: UnifiedLabelSpace, new: UnifiedLabelSpace, node: int, first: 
             if match >= 0:
                 found.setdefault(known, int(match))
     return [(first, found[first])] if first in found else list(found.items())
+
+
+def nodes_by_name(old: UnifiedLabelSpace, new: UnifiedLabelSpace, dataset: str | None = None,
+                  aliases: Sequence[Sequence[str]] | None = None) -> list[list[tuple[int, ...]]]:
+    """Return which nodes of one label space are called like those of another.
+
+    A node is called like its classes, and as itself where no class has its name.
+
+    Args:
+        old: Label space to look in.
+        new: Label space of M nodes; its datasets may be others or the same.
+        dataset: Look at this dataset of ``old`` alone. Default: all.
+        aliases: Groups of names that mean the same, as in ``unify_by_name``.
+
+    Returns:
+        For each node of ``new`` the nodes of each class in ``old`` that has its name, each set of
+        nodes once; empty lists for names that ``old`` lacks. Length M.
+
+    Raises:
+        ValueError: ``old`` has no such dataset.
+    """
+    spaces = list(old.spaces.values()) if dataset is None else [old.space(dataset)]
+    if dataset is None:
+        itself = LabelSpace('nodes', old.nodes)
+    matches = {(name, known.name): match_by_name(space, known, aliases)
+               for name, space in new.spaces.items() for known in spaces}
+    found: list[list[tuple[int, ...]]] = []
+    for node in range(new.num_nodes):
+        own = [(d, int(new.class_of_node(d)[node])) for d in new.datasets
+               if new.class_of_node(d)[node] >= 0]
+        sets = [tuple(old.nodes_of_class(known.name, match).tolist())
+                for d, class_id in own for known in spaces
+                if (match := int(matches[d, known.name][class_id])) >= 0]
+        if not sets and dataset is None:
+            names = LabelSpace('node', list(dict.fromkeys(new.space(d).classes[c] for d, c in own)))
+            sets = [(int(i),) for i in match_by_name(names, itself, aliases) if i >= 0]
+        found.append(list(dict.fromkeys(sets)))
+    return found
 
 
 def _say(space: UnifiedLabelSpace, of: Class) -> str:

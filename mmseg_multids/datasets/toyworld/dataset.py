@@ -90,6 +90,16 @@ class ToyWorldDataset(BaseSegDataset):
         """Do nothing: there is no list of images."""
         self._fully_initialized = True
 
+    def get_subset_(self, indices: int | Sequence[int]) -> None:
+        """Keep the first ``indices`` images (the last ones, if negative), or those of a list."""
+        kept = range(len(self))
+        if isinstance(indices, int):
+            kept = kept[:indices] if indices >= 0 else kept[indices:]
+        else:
+            kept = indices
+        self._positions = [self._number(i) for i in kept]
+        self._size = len(self._positions)
+
     def __len__(self) -> int:
         return self._size
 

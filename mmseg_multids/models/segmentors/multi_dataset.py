@@ -21,6 +21,7 @@ from ..layers import DSBN, bind_dsbn, convert_to_dsbn, dsbn_layers
 from ..mixing import CrossDatasetMixing
 from .checkpoint import (
     SPACE_KEY,
+    check_carrying,
     check_network,
     load_all_but_classifiers,
     reorder_nodes,
@@ -55,6 +56,9 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
         finetune_from: Checkpoint of a run on other datasets. All of its weights but the classifiers
             are the initial ones (the paper's finetuning baseline). Weights of ordinary batch norms
             fit dataset-specific ones.
+        finetune_classifier: What the classifiers begin with then: ``None``, fresh rows, or
+            ``'by_name'``, those of the checkpoint's classes of the same names;
+            ``dict(type='by_name', dataset=..., aliases=...)``, see :func:`carry_rows`.
         mixing: Mix the images of a batch across datasets: ``dict(region=0.5, pixel=0.5)`` are the
             probabilities of :class:`CrossDatasetMixing` (MDP, section 3.3).
         test_cfg: As in ``EncoderDecoder``; ``label_space`` names the target that predictions are
@@ -86,6 +90,7 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
                  label_space: dict | None = None,
                  dataset_norm: dict | None = None,
                  finetune_from: str | None = None,
+                 finetune_classifier: str | dict | None = None,
                  mixing: dict | None = None,
                  **kwargs) -> None:
         # Needed while the heads are built. Plain objects, hence allowed before nn.Module's init.
@@ -94,6 +99,7 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
         self.context = DatasetContext(self.given_label_space.datasets, borrowed_from_cfg(datasets))
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.finetune_from = finetune_from
+        self.finetune_classifier = check_carrying(finetune_classifier, finetune_from)
         self.mixing = None if mixing is None else CrossDatasetMixing(**{
             'ignore_index': self.decode_head.ignore_index, **mixing})
         if self.mixing is not None and self.mixing.pixel == 1 and any(
@@ -144,7 +150,7 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
         if self.finetune_from is not None:
             self._partial_load = True
             try:
-                load_all_but_classifiers(self, self.finetune_from)
+                load_all_but_classifiers(self, self.finetune_from, self.finetune_classifier)
             finally:
                 self._partial_load = False
 
