@@ -34,6 +34,8 @@ from .share_out import share_out
 
 #: Images on the contact sheet.
 _SHEET = 12
+#: Of so many images pixels are chosen in less time than processes take to start.
+_FEW = 1000
 
 
 class PseudoLabels(NamedTuple):
@@ -138,7 +140,8 @@ def generate_pseudo_labels(
     if portions is not None:
         lowest = _alone(lambda: _choose(folder, images, [portions[c] for c in space.classes]))
         select = SelectPixels(folder, images, space.num_classes, manifest['ignore_index'], lowest)
-        share_out(select, [i for i in mine if not select.done(i)], processes, 0, said)
+        left = [i for i in mine if not select.done(i)]
+        share_out(select, left, processes if len(left) > _FEW else 1, 0, said)
         barrier()
     _alone(lambda: _finish(folder, images, manifest))
     with open(folder.path / 'statistics.json', encoding='utf-8') as file:

@@ -44,12 +44,13 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
         ValueError: As the work in one of the processes.
     """
     begin = said = time.monotonic()
+    told = 0
 
     def tell(done: int) -> None:
-        nonlocal said
+        nonlocal said, told
         now = time.monotonic()
-        if say is not None and (now - said >= _SAY_EVERY or done == len(indices)):
-            said = now
+        if say is not None and done > told and (now - said >= _SAY_EVERY or done == len(indices)):
+            said, told = now, done
             say(progress(done, len(indices), now - begin))
 
     if not indices:

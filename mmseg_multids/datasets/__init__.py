@@ -11,6 +11,7 @@ from .metainfo import label_space_from_cfg, label_spaces_from_cfg
 from .multi_dataset import MultiDataset
 from .panoptic import CocoPanopticDataset
 from .plans import SamplePlan, build_plan
+from .pseudo_labels import PseudoLabelDataset
 from .realbench import (
     CamVid11Dataset,
     LabelMeFacade8Dataset,
@@ -28,7 +29,14 @@ from .street import (
 )
 from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
-from .transforms import LoadLabelMap, PlannedCrop, PretrainViews, RandomScale
+from .transforms import (
+    LoadLabelMap,
+    LoadSoftLabel,
+    PackSoftSegInputs,
+    PlannedCrop,
+    PretrainViews,
+    RandomScale,
+)
 from .unlabelled import UnlabelledImages
 from .voc_aug import PascalVOCAugDataset
 
@@ -45,13 +53,16 @@ __all__ = [
     'LabelMeFacade8Dataset',
     'LabelMaps',
     'LoadLabelMap',
+    'LoadSoftLabel',
     'MapillaryVistas65Dataset',
     'MultiDataset',
     'MultiDatasetSampler',
     'MumbaiAerial6Dataset',
+    'PackSoftSegInputs',
     'PascalVOCAugDataset',
     'PlannedCrop',
     'PretrainViews',
+    'PseudoLabelDataset',
     'RandomScale',
     'RenderToyWorld',
     'SamplePlan',

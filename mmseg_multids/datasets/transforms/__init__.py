@@ -3,6 +3,8 @@
 from .crop import PlannedCrop
 from .loading import LoadLabelMap
 from .scale import RandomScale
+from .soft_labels import LoadSoftLabel, PackSoftSegInputs
 from .views import PretrainViews
 
-__all__ = ['LoadLabelMap', 'PlannedCrop', 'PretrainViews', 'RandomScale']
+__all__ = ['LoadLabelMap', 'LoadSoftLabel', 'PackSoftSegInputs', 'PlannedCrop', 'PretrainViews',
+           'RandomScale']
