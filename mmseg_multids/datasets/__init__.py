@@ -28,7 +28,14 @@ from .street import (
 )
 from .synthetic import ViperDataset
 from .toyworld import RenderToyWorld, ToyWorldDataset
-from .transforms import LoadLabelMap, PlannedCrop, PretrainViews, RandomScale
+from .transforms import (
+    LoadLabelMap,
+    PlannedCrop,
+    PretrainViews,
+    RandomColourJitter,
+    RandomGaussianBlur,
+    RandomScale,
+)
 from .unlabelled import UnlabelledImages
 from .voc_aug import PascalVOCAugDataset
 
@@ -52,6 +59,8 @@ __all__ = [
     'PascalVOCAugDataset',
     'PlannedCrop',
     'PretrainViews',
+    'RandomColourJitter',
+    'RandomGaussianBlur',
     'RandomScale',
     'RenderToyWorld',
     'SamplePlan',

@@ -1,8 +1,10 @@
 """Transforms that MMSegmentation lacks."""
 
+from .colour import RandomColourJitter, RandomGaussianBlur
 from .crop import PlannedCrop
 from .loading import LoadLabelMap
 from .scale import RandomScale
 from .views import PretrainViews
 
-__all__ = ['LoadLabelMap', 'PlannedCrop', 'PretrainViews', 'RandomScale']
+__all__ = ['LoadLabelMap', 'PlannedCrop', 'PretrainViews', 'RandomColourJitter',
+           'RandomGaussianBlur', 'RandomScale']
