@@ -35,6 +35,8 @@ from .transforms import (
     PackSoftSegInputs,
     PlannedCrop,
     PretrainViews,
+    RandomColourJitter,
+    RandomGaussianBlur,
     RandomScale,
 )
 from .unlabelled import UnlabelledImages
@@ -63,6 +65,8 @@ __all__ = [
     'PlannedCrop',
     'PretrainViews',
     'PseudoLabelDataset',
+    'RandomColourJitter',
+    'RandomGaussianBlur',
     'RandomScale',
     'RenderToyWorld',
     'SamplePlan',

@@ -1,5 +1,6 @@
 """How a batch becomes losses or predictions."""
 
+from .backbones import WideResNet38
 from .classifiers import (
     CosineNodeClassifier,
     LinearNodeClassifier,
@@ -40,6 +41,7 @@ __all__ = [
     'PrototypeContrast',
     'StagedNodeClassifier',
     'UniSegHead',
+    'WideResNet38',
     'classifier_in_use',
     'collapse_dsbn',
     'convert_to_dsbn',

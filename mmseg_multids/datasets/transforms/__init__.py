@@ -1,5 +1,6 @@
 """Transforms that MMSegmentation lacks."""
 
+from .colour import RandomColourJitter, RandomGaussianBlur
 from .crop import PlannedCrop
 from .loading import LoadLabelMap
 from .scale import RandomScale
@@ -8,3 +9,5 @@ from .views import PretrainViews
 
 __all__ = ['LoadLabelMap', 'LoadSoftLabel', 'PackSoftSegInputs', 'PlannedCrop', 'PretrainViews',
            'RandomScale']
+__all__ = ['LoadLabelMap', 'PlannedCrop', 'PretrainViews', 'RandomColourJitter',
+           'RandomGaussianBlur', 'RandomScale']

@@ -10,6 +10,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ...registry import TRANSFORMS
+from .colour import blurred, jittered
 
 #: Largest change of brightness, contrast and saturation (factors), and of hue (share of a turn).
 _JITTER = (0.4, 0.4, 0.4, 0.1)
@@ -117,18 +118,13 @@ class PretrainViews(BaseTransform):
 
     def _colours(self, image: np.ndarray) -> np.ndarray:
         if np.random.rand() < self.jitter:
-            changes = [*(np.random.uniform(1 - most, 1 + most) for most in _JITTER[:3]),
-                       np.random.uniform(-_JITTER[3], _JITTER[3])]
-            functions = (mmcv.adjust_brightness, mmcv.adjust_contrast, mmcv.adjust_color,
-                         mmcv.adjust_hue)
-            for i in np.random.permutation(4):
-                image = functions[i](image, changes[i])
+            image = jittered(image, _JITTER)
         if np.random.rand() < self.grey:
             image = np.repeat(mmcv.bgr2gray(image, keepdim=True), 3, axis=2)
         if np.random.rand() < self.blur:
             # In units of pixels of a view of 224 pixels.
             sigma = np.random.uniform(0.1, 2.0) * min(self.size) / 224
-            image = cv2.GaussianBlur(image, (0, 0), max(sigma, 1e-3))
+            image = blurred(image, sigma)
         return image
 
     def __repr__(self) -> str:

@@ -1,0 +1,5 @@
+"""Backbones that MMSegmentation lacks."""
+
+from .wide_resnet import WideResNet38
+
+__all__ = ['WideResNet38']
