@@ -12,7 +12,7 @@
 _base_ = './selftrain_teacher_toyworld.py'
 self_training = dict(
     teacher='selftrain_teacher_toyworld.py',
-    images=['data/toyworld/city/images/train', 'data/toyworld/metro/images/train'],
+    images=['toyworld/city/images/train', 'toyworld/metro/images/train'],
     labels=dict(scales=(0.5, 1.0, 2.0), flip=True),
     centroids=dict(point='mean'))
 # The folder, and that of the sampler's centroids, is the first loop's; each loop has its own.

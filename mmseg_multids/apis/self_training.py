@@ -17,6 +17,7 @@ from mmengine.dist import barrier, get_local_rank, get_rank
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from ..datasets.data_root import resolve_data_root
 from ..datasets.metainfo import whole_entry
 from ..files import replacing
 from .build_centroids import build_centroids, format_centroids, labelled_images
@@ -159,7 +160,8 @@ class SelfTraining:
         if isinstance(self.images, dict):
             images = images_of_dataset(cfg, **self.images)
         else:
-            images = images_in([self.images] if isinstance(self.images, str) else self.images)
+            paths = [self.images] if isinstance(self.images, str) else self.images
+            images = images_in([p if Path(p).is_file() else resolve_data_root(p) for p in paths])
         self.say(f'pseudo labels: {len(images)} images by {checkpoint}')
         model = load_trained(checkpoint, cfg).model
         model.cfg = cfg
@@ -246,9 +248,11 @@ def format_stages(stages: Sequence[Stage]) -> str:
 
 def say_metrics(metrics: dict[str, float]) -> str:
     """Return the mIoUs as text."""
-    found = [f'{key.rpartition("/")[0] or "mIoU"} {value:.2f}' for key, value in metrics.items()
-             if key.endswith('mIoU')]
-    return ', '.join(found) or 'not validated'
+    found = {key.rpartition('/')[0]: value for key, value in metrics.items()
+             if key.endswith('/mIoU')}
+    own = {key: value for key, value in found.items() if key not in ('mean', 'harmonic')}
+    shown = found if len(own) > 1 else own
+    return ', '.join(f'{key} {value:.2f}' for key, value in shown.items()) or 'not validated'
 
 
 def _last_metrics(hub: MessageHub) -> dict[str, float]:

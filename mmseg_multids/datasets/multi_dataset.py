@@ -20,6 +20,7 @@ from ..label_spaces.unified import class_differences
 from ..registry import DATASETS
 from .data_root import resolve_data_root
 from .metainfo import (
+    Borrowed,
     borrowed_from_cfg,
     label_spaces_from_cfg,
     own_label_space,
@@ -84,7 +85,7 @@ class MultiDataset(torch.utils.data.Dataset):
     def __init__(self, datasets: Sequence[dict], split: str | None = None,
                  pipeline: Sequence[dict] | None = None, test_mode: bool = False,
                  lazy_init: bool = False) -> None:
-        datasets = [whole_entry(entry) for entry in datasets]
+        datasets = _own_where_alone([whole_entry(entry) for entry in datasets])
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
         for name, borrowed in borrowed_from_cfg(datasets).items():
             lender = self.spaces[borrowed.labels_of]
@@ -324,6 +325,14 @@ class _Remapped:
         self.label_map = remap.label_map(space.classes, getattr(dataset, 'label_map', None))
         self.words = (f'{space.name} does not have; before the remapping by {remap.path} 0 to '
                       f'{space.num_classes - 1} and 255 (ignore) are allowed')
+
+
+def _own_where_alone(entries: list[dict]) -> list[dict]:
+    """Leave ``labels_of`` out where that dataset is not loaded; the model still knows it."""
+    names = [entry.get('name') for entry in entries]
+    return [entry if entry.get('labels_of') in (None, *names) else
+            {key: value for key, value in entry.items() if key not in Borrowed._fields}
+            for entry in entries]
 
 
 def _of_split(entry: dict, split: str | None, key: str):

@@ -59,3 +59,9 @@ def test_other_classes_are_refused(tmp_path):
     more = {**write(tmp_path, 'more', 2, 2), 'labels_of': 'one'}
     with pytest.raises(ValueError, match="'more' has labels_of='one' but other classes"):
         MultiDataset([one, more], pipeline=PLAIN)
+
+
+def test_alone_they_have_their_own_classes(tmp_path):
+    more = {**write(tmp_path, 'more', 2, 2), 'labels_of': 'one'}
+    images = MultiDataset([more], pipeline=PLAIN)
+    assert images.names == ('more',) and images.spaces['more'].classes == ('a', 'b')

@@ -5,11 +5,12 @@ crop = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
 ]
+load = [dict(type='LoadImageFromFile'), dict(type='LoadLabelMap')]
+real_train_pipeline = [*load, *crop, dict(type='PackSegInputs')]
 rendered_train_pipeline = [dict(type='RenderToyWorld'), *crop, dict(type='PackSegInputs')]
 # Of pseudo labels; soft ones are loaded where the entry has `soft=True`.
 pseudo_train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadLabelMap'),
+    *load,
     dict(type='LoadSoftLabel'), *crop,
     dict(type='PackSoftSegInputs')
 ]

@@ -8,6 +8,4 @@ from .soft_labels import LoadSoftLabel, PackSoftSegInputs
 from .views import PretrainViews
 
 __all__ = ['LoadLabelMap', 'LoadSoftLabel', 'PackSoftSegInputs', 'PlannedCrop', 'PretrainViews',
-           'RandomScale']
-__all__ = ['LoadLabelMap', 'PlannedCrop', 'PretrainViews', 'RandomColourJitter',
-           'RandomGaussianBlur', 'RandomScale']
+           'RandomColourJitter', 'RandomGaussianBlur', 'RandomScale']

@@ -1,0 +1,429 @@
+"""Self-training's claims on small data (Zhu et al., Tables 2, 4, 7, 8, 9, Figure 3); Markdown.
+
+Every seed trains a teacher, which labels images, and students that differ in what they make of
+them. Finished runs are kept in ``--out`` and not repeated, so an interrupted call goes on.
+
+    python benchmarks/self_training_results.py --set toyworld --out work_dirs/self_training_results
+    python benchmarks/self_training_results.py --set realbench --out work_dirs/self_training_results
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from runs import ROOT, launch, launch_all, plain_dumps
+from uniseg_results import cell
+
+from mmseg_multids.apis.build_centroids import build_centroids, labelled_images
+from mmseg_multids.apis.few_shot import choose_fraction, choose_shots, classes_shown, whole_split
+from mmseg_multids.apis.pseudo_images import images_in
+from mmseg_multids.apis.pseudo_labels import generate_pseudo_labels
+from mmseg_multids.apis.trained import load_trained
+from mmseg_multids.datasets.data_root import resolve_data_root
+from mmseg_multids.datasets.label_maps import LabelMaps
+from mmseg_multids.datasets.subsets import write_subset
+from mmseg_multids.datasets.toyworld.disk import write_view
+from mmseg_multids.files import replacing
+
+
+class Set(NamedTuple):
+    """Which data."""
+
+    #: The labelled dataset, and configs of teacher and student.
+    name: str
+    teacher: str
+    student: str
+    #: The file in ``_base_`` of the new domain, its name, and the folder of its images.
+    target_file: str
+    target: str
+    target_images: str
+    #: Scale of crops, relative to the images.
+    scales: tuple[float, float]
+
+
+SETS = {
+    'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
+                    'atlas', 'toyworld/atlas/images/train', (0.75, 1.5)),
+    'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
+                     'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
+                     (0.4, 1.0))}
+#: Side of the images of ToyWorld, and how many of each view are written.
+IMAGE, WRITTEN = 96, 40
+SIZES = (48, 64, 80, 96)
+CENTROIDS, RANDOM = 'around objects', 'at random'
+
+
+class Row(NamedTuple):
+    """What a student does; iterations in those of the teacher."""
+
+    length: float
+    #: Pseudo labels per real one; 0: real labels alone.
+    ratio: int = 0
+    crops: str = CENTROIDS
+    soft: bool = False
+    #: Kind of the crop schedule.
+    schedule: str | None = None
+    #: Share of the run that is pretraining on pseudo labels alone.
+    pretrain: float = 0.0
+    #: The teacher of its pseudo labels: the row of another student.
+    taught_by: str | None = None
+    #: What is labelled: ``pool``, or the images of the new domain.
+    labelled: str = 'pool'
+
+
+# Half of the real images and `ratio` times as many pseudo labels are an epoch, for as many epochs.
+STUDENTS = {f'student 1:{k}, crops {crops}': Row((1 + k) / 2, k, crops)
+            for k in (1, 3, 7) for crops in (RANDOM, CENTROIDS)}
+BEST = f'student 1:3, crops {CENTROIDS}'
+ROWS = {
+    'teacher': Row(1),
+    'real labels for 2 times as long': Row(2),
+    'real labels for 4 times as long': Row(4),
+    **STUDENTS,
+    'soft labels, 1:3': Row(2, 3, soft=True),
+    'pretrained on pseudo labels, then fine-tuned': Row(2, 3, pretrain=0.75),
+    'second loop, 1:3': Row(2, 3, taught_by=BEST),
+    **{f'{kind}, 1:3': Row(2, 3, schedule=kind)
+       for kind in ('coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+')},
+    'student of the new domain': Row(2, 3, labelled='target'),
+}
+#: Rows of the tables.
+TABLES = {
+    'Pseudo labels and their crops (Table 2)': [
+        'teacher', 'real labels for 2 times as long', 'real labels for 4 times as long', *STUDENTS],
+    'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
+        'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
+        'second loop, 1:3'],
+    'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
+        'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
+SHOTS = (2, 10, None)
+
+
+def _config(name: str) -> Config:
+    return Config.fromfile(ROOT / 'configs' / 'self_training' / f'{name}.py')
+
+
+def _quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
+    """Nothing but training; images in this process."""
+    cfg.custom_hooks = []
+    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = min(50, iters // 4)
+    cfg.merge_from_dict({
+        'work_dir': str(folder), 'experiment_name': f'{folder.name}_{time.time_ns()}',
+        'log_level': 'WARNING', 'randomness': {'seed': seed},
+        'train_cfg.val_begin': 10 ** 9, 'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False, 'val_dataloader.num_workers': 0,
+        'test_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9})
+    if 'batch_sampler' not in cfg.train_dataloader:
+        cfg.train_cfg.max_iters = iters
+    return cfg
+
+
+def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
+    """Small images, and the seed's labelled ones."""
+    for entry in _entries(cfg):
+        if which == 'toyworld' and 'extends' in entry:
+            entry['image_size'] = (IMAGE, IMAGE)
+        if entry.get('subset'):
+            entry['subset'] = {'train': str(_shared(which, seed, out) / 'labelled.txt')}
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if step['type'] == 'RandomScale':
+            step['ratio_range'] = SETS[which].scales
+    for entry in cfg.train_dataloader.dataset.datasets:
+        for step in entry.get('pipeline') or ():
+            if step['type'] == 'RandomScale':
+                step['ratio_range'] = SETS[which].scales
+
+
+def _entries(cfg: Config) -> list:
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    return [*cfg.model.datasets, *(e for key in loaders for e in cfg[key].dataset.datasets)]
+
+
+def _shared(which: str, seed: int, out: Path) -> Path:
+    """Where teacher and pseudo labels of a seed lie."""
+    return out / which / f'seed{seed}'
+
+
+def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
+    """Where a run's results lie."""
+    for old, new in ((' ', '_'), (',', ''), (':', 'to'), ('|', '_')):
+        row = row.replace(old, new)
+    return _shared(which, seed, out) / row
+
+
+def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Path) -> float:
+    """Train; returns the seconds it took."""
+    _small(cfg, which, seed, out)
+    runner = Runner.from_cfg(_quiet(cfg, folder, seed, iters))
+    begin = time.monotonic()
+    runner.train()
+    return time.monotonic() - begin
+
+
+def _test(cfg: Config, which: str, seed: int, folder: Path, out: Path) -> dict[str, float]:
+    """Return the mIoU of the last checkpoint on all datasets of the test loader."""
+    _small(cfg, which, seed, out)
+    runner = Runner.from_cfg(_quiet(cfg, folder, seed, 100))
+    runner.load_checkpoint(_checkpoint(folder))
+    found = runner.test()
+    return {key: float(value) for key, value in found.items() if key.endswith('/mIoU')
+            and not key.startswith(('mean/', 'harmonic/'))}
+
+
+def _checkpoint(folder: Path) -> str:
+    return (folder / 'last_checkpoint').read_text().strip()
+
+
+def _with_metro(cfg: Config, which: str) -> Config:
+    """Also test the other view whose images get pseudo labels."""
+    if which == 'toyworld':
+        metro = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / 'toyworld_metro.py')
+        cfg.test_dataloader.dataset.datasets.append({'extends': metro.toyworld_metro})
+    return cfg
+
+
+def pool_of(which: str, args: argparse.Namespace, labelled: str) -> list[str]:
+    """Return the folders of the images that a teacher labels."""
+    if labelled == 'target':
+        folders = [SETS[which].target_images]
+    else:
+        folders = _config(SETS[which].student).self_training.images
+    if which == 'toyworld':
+        return [str(args.out / folder) for folder in folders]
+    return [resolve_data_root(folder) for folder in folders]
+
+
+def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled: str,
+          folder: Path, args: argparse.Namespace) -> None:
+    """Write a teacher's pseudo labels and the index of their objects."""
+    cfg = copy.deepcopy(teacher_cfg)
+    _small(cfg, which, seed, args.out)
+    model = load_trained(checkpoint, cfg).model
+    model.cfg = cfg
+    settings = _config(SETS[which].student).self_training
+    generate_pseudo_labels(model, images_in(pool_of(which, args, labelled)),
+                           folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=4,
+                           **settings.labels)
+    student = student_config(which, ROWS[BEST], folder)
+    _small(student, which, seed, args.out)
+    name = f'{SETS[which].name}_pseudo'
+    build_centroids(labelled_images(student, 'train', [name]), name, 'train',
+                    **settings.centroids).save(folder / 'centroids.npz')
+
+
+def student_config(which: str, row: Row, labels: Path) -> Config:
+    """Return the config of a row with the labels and objects in a folder."""
+    data = SETS[which]
+    cfg = _config(data.student)
+    pseudo = f'{data.name}_pseudo'
+    for datasets in (cfg.model.datasets, cfg.train_dataloader.dataset.datasets):
+        for entry in datasets:
+            if entry.get('name') == pseudo:
+                entry.update(folder=str(labels / 'pseudo_labels'), soft=row.soft)
+    sampler = cfg.train_dataloader.sampler
+    sampler.plan = {'type': 'ratio', 'ratio': {data.name: 1, pseudo: row.ratio}}
+    sampler.centroids = {pseudo: str(labels / 'centroids.npz')} \
+        if row.crops == CENTROIDS else None
+    return cfg
+
+
+def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Namespace) -> dict:
+    """Train and test a row."""
+    row, shared = ROWS[name], _shared(which, seed, args.out)
+    teacher_cfg = _config(SETS[which].teacher)
+    iters = round(args.iters * row.length)
+    if not row.ratio:
+        seconds = _train(copy.deepcopy(teacher_cfg), which, seed, folder, iters, args.out)
+        tested = teacher_cfg
+    else:
+        labels = shared / f'labels_{row.labelled}'
+        if row.taught_by is not None:
+            source = folder_of(which, row.taught_by, seed, args.out)
+            labels = folder / 'labels'
+            label(which, seed, student_config(which, ROWS[row.taught_by], shared / 'labels_pool'),
+                  _checkpoint(source), 'pool', labels, args)
+        cfg = tested = student_config(which, row, labels)
+        cfg = copy.deepcopy(cfg)
+        if row.schedule is not None:
+            # Equal images: half an epoch of real ones and `ratio` times as many, in 24 epochs, of
+            # which the first few have the largest crops, as 20 of the paper's 180.
+            epochs = 24
+            cfg.train_dataloader.batch_sampler = {
+                'type': 'CropScheduleBatchSampler', 'kind': row.schedule, 'sizes': SIZES,
+                'epochs': epochs, 'stage_epochs': 5, 'warmup_epochs': 3,
+                'epoch_images': round(iters * cfg.train_dataloader.batch_size / epochs)}
+            cfg.train_cfg.max_iters = None
+        if row.pretrain:
+            before = copy.deepcopy(cfg)
+            pseudo = f'{SETS[which].name}_pseudo'
+            before.train_dataloader.dataset.datasets = [
+                e for e in before.train_dataloader.dataset.datasets if e.get('name') == pseudo]
+            before.train_dataloader.sampler.plan = {'type': 'concat'}
+            first = round(iters * row.pretrain)
+            seconds = _train(before, which, seed, folder / 'pretrained', first, args.out)
+            cfg, iters = copy.deepcopy(teacher_cfg), iters - first
+            cfg.load_from = _checkpoint(folder / 'pretrained')
+            tested = teacher_cfg
+            seconds += _train(cfg, which, seed, folder, iters, args.out)
+        else:
+            seconds = _train(cfg, which, seed, folder, iters, args.out)
+    scores = _test(_with_metro(copy.deepcopy(tested), which), which, seed, folder, args.out)
+    if name == 'teacher':
+        for labelled in ('pool', 'target'):
+            label(which, seed, teacher_cfg, _checkpoint(folder), labelled,
+                  shared / f'labels_{labelled}', args)
+    return {'mIoU': scores, 'training seconds': seconds}
+
+
+def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
+             args: argparse.Namespace) -> dict:
+    """Fine-tune on few images of the new domain, from a row's network or from scratch."""
+    data = SETS[which]
+    cfg = _config(data.teacher)
+    base = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / f'{data.target_file}.py')
+    entry = {'extends': base[data.target_file]}
+    if which == 'toyworld':
+        entry['image_size'] = (IMAGE, IMAGE)
+        entry['splits'] = {s: {'split': s, 'size': n}
+                           for s, n in (('train', WRITTEN), ('val', 100), ('test', 100))}
+    for datasets in (cfg.model, *(cfg[f'{part}_dataloader'].dataset
+                                  for part in ('train', 'val', 'test'))):
+        datasets['datasets'] = [copy.deepcopy(entry)]
+    if shots is not None:
+        maps = LabelMaps(whole_split(cfg, data.target), data.target)
+        chosen = choose_shots(classes_shown(maps), shots, seed).images
+        file = folder / 'few.txt'
+        write_subset(file, data.target, 'train', [maps.name(i) for i in chosen])
+        cfg.train_dataloader.dataset.datasets[0]['subset'] = {'train': str(file)}
+        count = len(chosen)
+    else:
+        count = WRITTEN if which == 'toyworld' else len(
+            LabelMaps(whole_split(cfg, data.target), data.target))
+    if start != 'scratch':
+        cfg.model.update(
+            finetune_from=_checkpoint(folder_of(which, start, seed, args.out)),
+            finetune_classifier='by_name')
+    tested = copy.deepcopy(cfg)
+    _train(cfg, which, seed, folder, args.iters // 2, args.out)
+    tested.model.pop('finetune_from', None)
+    tested.model.pop('finetune_classifier', None)
+    return {'mIoU': _test(tested, which, seed, folder, args.out), 'images': count}
+
+
+STARTS = ('scratch', 'teacher', 'student of the new domain')
+
+
+def one(which: str, name: str, seed: int, folder: Path, args: argparse.Namespace) -> None:
+    """Do one run."""
+    init_default_scope('mmseg')
+    begin = time.monotonic()
+    with plain_dumps():
+        if name in ROWS:
+            found = train_row(which, name, seed, folder, args)
+        else:
+            _, start, shots = name.split('|')
+            found = finetune(which, start, None if shots == 'all' else int(shots), seed, folder,
+                             args)
+    with replacing(folder / 'scores.json') as file:
+        file.write_text(json.dumps({**found, 'seconds': time.monotonic() - begin}))
+
+
+def prepare(which: str, seeds: Sequence[int], out: Path) -> None:
+    """Write the images of ToyWorld, and choose the labelled ones of CamVid."""
+    if which == 'toyworld':
+        for view in ('city', 'metro', 'atlas'):
+            # Other scenes than those with labels, which are of the world with seed 0.
+            write_view(out / 'toyworld', view, 'train', WRITTEN, (IMAGE, IMAGE), 1)
+        return
+    init_default_scope('mmseg')
+    data = SETS[which]
+    maps = LabelMaps(whole_split(_config(data.teacher), data.name), data.name)
+    for seed in seeds:
+        chosen = choose_fraction(len(maps), 1 / 6, seed)
+        write_subset(_shared(which, seed, out) / 'labelled.txt', data.name, 'train',
+                     [maps.name(i) for i in chosen])
+
+
+def few_shot_runs() -> list[str]:
+    """Return the names of the runs of fine-tuning."""
+    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SHOTS]
+
+
+def report(which: str, seeds: Sequence[int], out: Path) -> str:
+    """Return the tables of a set."""
+    def results(name: str) -> list[dict]:
+        return [json.loads((folder_of(which, name, seed, out) / 'scores.json').read_text())
+                for seed in seeds]
+
+    blocks, seconds = [], 0.0
+    for title, rows in TABLES.items():
+        columns = list(results(rows[0])[0]['mIoU'])
+        timed = 'schedules' in title
+        head = [f'{key.rpartition("/")[0]} mIoU' for key in columns] + ['seconds'] * timed
+        lines = [f'#### {title}', '', '| | images seen | ' + ' | '.join(head) + ' |',
+                 '|---' * (len(head) + 2) + '|']
+        for row in rows:
+            found = results(row)
+            cells = [cell([r['mIoU'][key] for r in found]) for key in columns]
+            if timed:
+                cells.append(cell([r['training seconds'] for r in found]))
+            lines.append(f'| {row} | {ROWS[row].length:g} | ' + ' | '.join(cells) + ' |')
+        blocks.append('\n'.join(lines))
+    key = f'{SETS[which].target}/mIoU'
+    counts = [results(f'few|scratch|{shots or "all"}') for shots in SHOTS]
+    head = [f'{shots} of each class' if shots else 'all' for shots in SHOTS]
+    lines = [f'#### Few labels of a new domain, {SETS[which].target} (Figure 3)', '',
+             '| begins with | ' + ' | '.join(
+                 f'{text} ({np.mean([r["images"] for r in found]):.0f} images)'
+                 for text, found in zip(head, counts)) + ' |', '|---' * (len(SHOTS) + 1) + '|']
+    for start in STARTS:
+        cells = [cell([r['mIoU'][key] for r in results(f'few|{start}|{shots or "all"}')])
+                 for shots in SHOTS]
+        lines.append(f'| {start} | ' + ' | '.join(cells) + ' |')
+    blocks.append('\n'.join(lines))
+    for name in [*ROWS, *few_shot_runs()]:
+        seconds += sum(r['seconds'] for r in results(name))
+    return '\n\n'.join([*blocks, f'{seconds / 60:.0f} minutes of one core in all.'])
+
+
+def main() -> None:
+    """Train what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--set', choices=SETS)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/self_training_results'))
+    parser.add_argument('--iters', type=int, default=200, help='iterations of the teacher')
+    parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
+    parser.add_argument('--one', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.out = args.out.resolve()
+    if args.one:
+        which, name, seed = json.loads(args.one)
+        one(which, name, seed, folder_of(which, name, seed, args.out), args)
+        return
+    if args.set is None:
+        parser.error('--set is needed')
+    prepare(args.set, args.seeds, args.out)
+    options = ['--out', str(args.out), '--iters', str(args.iters)]
+    last = [name for name in ROWS if ROWS[name].taught_by]
+    first = [name for name in ROWS if name != 'teacher' and name not in last]
+    for names in (['teacher'], first, [*last, *few_shot_runs()]):
+        # What each needs was made by those before.
+        launch_all([(args.set, name, seed) for name in names for seed in args.seeds], args.jobs,
+                   lambda run: launch(__file__, run, folder_of(*run, args.out), options))
+    print(report(args.set, args.seeds, args.out))
+
+
+if __name__ == '__main__':
+    main()
