@@ -117,7 +117,7 @@ def _config(name: str) -> Config:
 def _quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
     """Nothing but training; images in this process."""
     cfg.custom_hooks = []
-    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = min(50, iters // 4)
+    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = max(1, min(50, iters // 4))
     cfg.merge_from_dict({
         'work_dir': str(folder), 'experiment_name': f'{folder.name}_{time.time_ns()}',
         'log_level': 'WARNING', 'randomness': {'seed': seed},
@@ -178,7 +178,7 @@ def _test(cfg: Config, which: str, seed: int, folder: Path, out: Path) -> dict[s
     runner.load_checkpoint(_checkpoint(folder))
     found = runner.test()
     return {key: float(value) for key, value in found.items() if key.endswith('/mIoU')
-            and not key.startswith(('mean/', 'harmonic/'))}
+            and not key.startswith(('mean/', 'harmonic/', 'seen/', 'unseen/'))}
 
 
 def _checkpoint(folder: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,18 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_new(paths: Iterable[str | os.PathLike], force: bool = False) -> None:
+    """Refuse to replace files, unless ``force`` says so.
+
+    Raises:
+        FileExistsError: One of them exists.
+    """
+    for path in paths:
+        if not force and Path(path).exists():
+            raise FileExistsError(f'{path} exists already; choose another name, or replace it '
+                                  '(--force)')
 
 
 def path_of_sample(root: str | os.PathLike, dataset: str, sample_name: str | None) -> Path:

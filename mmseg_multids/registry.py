@@ -19,6 +19,7 @@ from mmseg.registry import (
     LOOPS,
     METRICS,
     MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
     TRANSFORMS,
     VISUALIZERS,
 )
@@ -30,6 +31,7 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
     'TRANSFORMS',
     'VISUALIZERS',
 ]

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
                         help="size of the ONNX model's images (default: test_cfg.crop_size, else "
                         '512 512)')
+    parser.add_argument('--force', action='store_true', help='replace existing files')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override keys of the config')
     args = parser.parse_args()
@@ -52,7 +53,7 @@ def main() -> None:
     try:
         if args.backbone:
             weights = export_backbone(args.checkpoint, args.out, args.config, args.norm,
-                                      args.cfg_options)
+                                      args.cfg_options, args.force)
             print(f'backbone: {weights.checkpoint} ({weights.tensors} tensors)\n'
                   'checked: feature maps of a random image differ from ours by at most '
                   f'{weights.difference:.2g}\nstart from it with --cfg-options '
@@ -61,14 +62,15 @@ def main() -> None:
             return
         if args.dataset == 'all':
             fixed = export_learned(args.checkpoint, args.out, args.config, args.names,
-                                   args.cfg_options)
+                                   args.cfg_options, args.force)
             print(f'config:      {fixed.config}\ncheckpoint:  {fixed.checkpoint}\n'
                   f'label space: {fixed.label_space}\nchecked: logits of a random image differ '
                   f'from ours by at most {fixed.difference:.2g}')
             return
         done = export(args.checkpoint, args.dataset, args.out, args.config, args.norm, args.onnx,
-                      args.size, args.cfg_options)
-    except (FileNotFoundError, ImportError, RuntimeError, TypeError, ValueError) as error:
+                      args.size, args.cfg_options, args.force)
+    except (FileExistsError, FileNotFoundError, ImportError, RuntimeError, TypeError,
+            ValueError) as error:
         sys.exit(f'export: {error}')
     for note in done.notes:
         print(f'note: {note}')

@@ -14,5 +14,6 @@ train_pipeline = [
 ]
 model = dict(datasets={{_base_.datasets}})
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(constructor='PretrainingOptimWrapperConstructor')
 custom_hooks = [dict(type='PrototypeContrastHook')]
 randomness = dict(seed=0)

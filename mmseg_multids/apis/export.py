@@ -14,7 +14,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import TASK_UTILS, WEIGHT_INITIALIZERS
 from torch import Tensor
 
-from ..files import replacing
+from ..files import check_new, replacing
 from ..models import (
     UNIFIED,
     LinearNodeClassifier,
@@ -50,7 +50,7 @@ class Exported(NamedTuple):
 def export(checkpoint: str | Path, dataset: str, out: str | Path | None = None,
            config: str | Path | Config | None = None, norm: str | None = None,
            onnx: str | Path | None = None, size: Sequence[int] | None = None,
-           cfg_options: dict | None = None) -> Exported:
+           cfg_options: dict | None = None, force: bool = False) -> Exported:
     """Write a config and a checkpoint that plain MMSegmentation loads, and optionally ONNX.
 
     The files need ``mmseg.apis.init_model`` and nothing of this package. Before they are written
@@ -69,8 +69,10 @@ def export(checkpoint: str | Path, dataset: str, out: str | Path | None = None,
         size: Height and width of the ONNX model's images. Default: the crop size of the config's
             ``test_cfg``, else 512 x 512.
         cfg_options: Keys of the config to override.
+        force: Replace existing files.
 
     Raises:
+        FileExistsError: A file exists, and ``force`` is not set.
         FileNotFoundError: Config or checkpoint does not exist.
         ImportError: ONNX is asked for and not installed.
         TypeError: A part of the model or of the test pipeline is not in plain MMSegmentation.
@@ -85,6 +87,9 @@ def export(checkpoint: str | Path, dataset: str, out: str | Path | None = None,
             raise ValueError(f'checkpoint {checkpoint} is no file with a folder beside it; name '
                              'the folder to write into (--out DIR)')
         out = Path(checkpoint).parent / 'exported'
+    out = Path(out)
+    targets = [out / f'{dataset}.py', out / f'{dataset}.pth', *([Path(onnx)] if onnx else [])]
+    check_new(targets, force)
     cfg, model, _ = load_trained(checkpoint, config, cfg_options)
     norm = _checked_norm(model, dataset, norm)
     plain_cfg, notes = plain_config(cfg, model, dataset)
@@ -97,8 +102,6 @@ def export(checkpoint: str | Path, dataset: str, out: str | Path | None = None,
         space = model.label_space.space(dataset)
         classes, palette = space.classes, space.palette
     meta = {'dataset_meta': {'classes': list(classes), 'palette': [list(c) for c in palette]}}
-    out = Path(out)
-    targets = [out / f'{dataset}.py', out / f'{dataset}.pth', *([Path(onnx)] if onnx else [])]
     with ExitStack() as stack:
         files = [stack.enter_context(replacing(path)) for path in targets]
         files[0].write_text(_header(checkpoint, dataset, norm) + plain_cfg.pretty_text,

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from ..files import replacing
+from ..files import check_new, replacing
 from ..models.context import MEAN, DatasetContext
 from ..models.layers import (
     bind_dsbn,
@@ -42,7 +42,7 @@ class ExportedBackbone(NamedTuple):
 
 def export_backbone(checkpoint: str | Path, out: str | Path | None = None,
                     config: str | Path | Config | None = None, norm: str | None = None,
-                    cfg_options: dict | None = None) -> ExportedBackbone:
+                    cfg_options: dict | None = None, force: bool = False) -> ExportedBackbone:
     """Write the weights of a model's backbone alone.
 
     Their names have no prefix, so that any config of MMSegmentation starts from the file with
@@ -59,8 +59,10 @@ def export_backbone(checkpoint: str | Path, out: str | Path | None = None,
         norm: Whose statistics and parameters of dataset-specific batch norms to keep, or
             ``'mean'``. Must be said where there are some.
         cfg_options: Keys of the config to override.
+        force: Replace an existing file.
 
     Raises:
+        FileExistsError: ``out`` exists, and ``force`` is not set.
         FileNotFoundError: Config or checkpoint does not exist.
         TypeError: The backbone is not in plain MMSegmentation.
         ValueError: There is no backbone, or no config; the weights do not fit the config, or are
@@ -68,6 +70,7 @@ def export_backbone(checkpoint: str | Path, out: str | Path | None = None,
         RuntimeError: The feature maps differ.
     """
     target = _target(checkpoint, out)
+    check_new([target], force)
     stored = read_checkpoint(checkpoint)
     cfg = config_in(stored) if config is None else read_config(config)
     if cfg is None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from mmengine.config import Config
 
-from ..files import replacing
+from ..files import check_new, replacing
 from ..label_spaces import UnifiedLabelSpace
 from ..label_spaces.json_files import read_json
 from ..models import MapperPhase, MultiDatasetSegmentor
@@ -50,7 +50,7 @@ def renamed(label_space: UnifiedLabelSpace, names: dict[str, str]) -> UnifiedLab
 def export_learned(checkpoint: str | Path, out: str | Path | None = None,
                    config: str | Path | Config | None = None,
                    names: str | os.PathLike | None = None,
-                   cfg_options: dict | None = None) -> Fixed:
+                   cfg_options: dict | None = None, force: bool = False) -> Fixed:
     """Write a model with its learned label space as a fixed one.
 
     The graph network, the first heads, auxiliary heads and nodes that stand for nothing are left
@@ -65,12 +65,17 @@ def export_learned(checkpoint: str | Path, out: str | Path | None = None,
         names: JSON file, an object of other names of nodes by name. Default: as nodes are called
             after the classes that they stand for.
         cfg_options: Keys of the config to override.
+        force: Replace existing files.
 
     Raises:
+        FileExistsError: A file exists, and ``force`` is not set.
         FileNotFoundError: A file does not exist.
         ValueError: The model learns no label space, or has none yet; unfit names.
         RuntimeError: The written model's logits differ.
     """
+    folder = Path(checkpoint).parent / 'learned' if out is None else Path(out)
+    targets = [folder / 'model.py', folder / 'model.pth', folder / 'label_space.json']
+    check_new(targets, force)
     cfg, model, _ = load_trained(checkpoint, config, cfg_options)
     mapper = model.decode_head.mapper
     if mapper is None:
@@ -84,8 +89,6 @@ def export_learned(checkpoint: str | Path, out: str | Path | None = None,
         if not Path(names).is_file():
             raise FileNotFoundError(f'file of names {names} does not exist')
         space = renamed(space, read_json(Path(names)))
-    folder = Path(checkpoint).parent / 'learned' if out is None else Path(out)
-    targets = [folder / 'model.py', folder / 'model.pth', folder / 'label_space.json']
 
     fixed_cfg = copy.deepcopy(cfg)
     fixed_cfg.model.pop('auxiliary_head', None)

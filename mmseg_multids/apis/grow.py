@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..datasets import MultiDataset, MultiDatasetSampler
 from ..datasets.metainfo import whole_entry
-from ..files import replacing
+from ..files import check_new, replacing
 from ..label_spaces import UnifiedLabelSpace, inherited_nodes, namesakes, read_alias_file
 from ..models import MultiDatasetSegmentor
 from ..models.context import MEAN
@@ -94,8 +94,7 @@ def grow(config: str | Path | Config, checkpoint: str | Path, out: str | Path,
         RuntimeError: A dataset that stays would predict something else.
     """
     out = Path(out)
-    if out.exists() and not force:
-        raise FileExistsError(f'{out} exists already; choose another name, or replace it (--force)')
+    check_new([out], force)
     if batches < 1:
         raise ValueError(f'batches={batches}: at least 1 is needed')
     cfg = read_config(config)

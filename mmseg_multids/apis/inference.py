@@ -13,7 +13,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 
 from ..datasets.metainfo import label_spaces_from_cfg, whole_entry
-from ..models import UNIFIED, MultiDatasetSegmentor
+from ..models import UNIFIED, MultiDatasetPretrainer, MultiDatasetSegmentor
+from ..registry import MODELS
+from .trained import name_of
 
 #: Transforms of a test pipeline that images without labels do not need.
 LABEL_LOADERS = ('LoadAnnotations', 'LoadLabelMap')
@@ -33,10 +35,26 @@ def init_model(config: str | Path | Config, checkpoint: str | None = None,
 
     Raises:
         ValueError: The checkpoint was trained for another label space; the differences are listed.
+            The model is a pretrainer.
     """
     if device is None:
         device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    if isinstance(config, (str, Path)):
+        config = Config.fromfile(config)
+    if _is_pretrainer(config, cfg_options):
+        raise ValueError(
+            f'{name_of(config)}: the model is a pretrainer, which has no classes to predict. Write '
+            f'its backbone with tools/export.py {checkpoint or "CHECKPOINT"} --backbone, train a '
+            'model that starts from that file, and name the config and the checkpoint of that '
+            'model. For embeddings of pixels: mmseg_multids.apis.trained.load_trained(CHECKPOINT, '
+            'kinds=(MultiDatasetPretrainer,)).model.embed(...)')
     return mmseg.apis.init_model(config, checkpoint, device=device, cfg_options=cfg_options)
+
+
+def _is_pretrainer(config: Config, cfg_options: dict | None) -> bool:
+    kind = (cfg_options or {}).get('model.type', (config.get('model') or {}).get('type'))
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, MultiDatasetPretrainer)
 
 
 def inference(model: MultiDatasetSegmentor,

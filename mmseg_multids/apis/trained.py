@@ -15,7 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
-from ..models import MultiDatasetSegmentor, UniSegHead
+from ..models import MultiDatasetPretrainer, MultiDatasetSegmentor, UniSegHead
 from ..registry import MODELS
 
 
@@ -49,7 +49,12 @@ def build_segmentor(cfg: Config, where: str | None = None,
     model = MODELS.build(copy.deepcopy(cfg.model)) if kind else None
     if not isinstance(model, tuple(kinds)):
         names = ' or a '.join(cls.__name__ for cls in kinds)
-        raise TypeError(f'{where or name_of(cfg)}: the model is a {kind}; a {names} is needed')
+        hint = ''
+        if isinstance(model, MultiDatasetPretrainer):
+            hint = ('. What is used of a pretrainer is its backbone: write it with tools/export.py '
+                    'CHECKPOINT --backbone, and train a model that starts from that file')
+        raise TypeError(f'{where or name_of(cfg)}: the model is a {kind}; a {names} is '
+                        f'needed{hint}')
     return model.eval()
 
 

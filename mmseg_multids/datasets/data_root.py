@@ -26,6 +26,11 @@ def resolve_data_root(data_root: str | os.PathLike) -> str:
     for candidate in candidates:
         if candidate.is_dir():
             return str(candidate)
+    if path.is_absolute():
+        wrong = 'is a file' if path.exists() else 'does not exist'
+        raise FileNotFoundError(
+            f'no folder for data_root={str(data_root)!r}: it {wrong}. An absolute path is taken as '
+            'it is: correct it')
     looked = ', '.join(str(c.absolute()) for c in candidates)
     unset = '' if root else f' ({DATA_ROOT_VARIABLE} is not set)'
     raise FileNotFoundError(

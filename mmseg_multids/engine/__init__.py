@@ -1,6 +1,8 @@
-"""When things happen: loops and hooks."""
+"""When things happen: loops, hooks, and which parameters an optimiser gets."""
 
 from .hooks import MultiDatasetVisualizationHook, SegmentationReportHook
 from .loops import MultiDatasetTrainLoop
+from .pretraining import PretrainingOptimWrapperConstructor
 
-__all__ = ['MultiDatasetTrainLoop', 'MultiDatasetVisualizationHook', 'SegmentationReportHook']
+__all__ = ['MultiDatasetTrainLoop', 'MultiDatasetVisualizationHook',
+           'PretrainingOptimWrapperConstructor', 'SegmentationReportHook']

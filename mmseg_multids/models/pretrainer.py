@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ..datasets.metainfo import label_spaces_from_cfg, unlabelled_names, whole_entry
@@ -316,24 +317,32 @@ class MultiDatasetPretrainer(BaseModel):
             raise ValueError(f'contrast={self.contrast!r} has no prototypes to predict with: train '
                              'without validation (val_cfg=None)')
         prototypes, valid = self.bank.prototypes()
+        groups: dict[str, list[int]] = {}
         for i, sample in enumerate(data_samples):
-            dataset = dataset_of(sample)
+            groups.setdefault(dataset_of(sample), []).append(i)
+        for dataset, positions in groups.items():
             own = self.ids.range_of(dataset)
-            found = self.encoder(inputs[i:i + 1], [dataset], ('contrast',))['contrast']
+            images = inputs if len(positions) == len(inputs) else inputs[positions]
+            found = self.encoder(images, [dataset] * len(positions), ('contrast',))['contrast']
             with torch.autocast(found.device.type, enabled=False):
                 logits = torch.einsum('bdhw,kd->bkhw', found, prototypes[own])
             # A class that was not seen is predicted where nothing else can be.
             logits = logits.masked_fill(~valid[own][None, :, None, None], -1)
-            shape = sample.metainfo.get('img_shape', inputs.shape[2:])
-            logits = F.interpolate(logits, inputs.shape[2:], mode='bilinear')
-            logits = logits[:, :, :shape[0], :shape[1]]
-            original = tuple(sample.metainfo.get('ori_shape', shape)[:2])
-            if original != logits.shape[2:]:
-                logits = F.interpolate(logits, original, mode='bilinear')
-            logits = logits[0]
-            sample.set_data({'seg_logits': PixelData(data=logits),
-                             'pred_sem_seg': PixelData(data=logits.argmax(0, keepdim=True))})
+            for i, each in zip(positions, logits):
+                _set_prediction(data_samples[i], each, inputs.shape[2:])
         return data_samples
+
+
+def _set_prediction(sample: SegDataSample, logits: Tensor, size: Sequence[int]) -> None:
+    """Give a sample its logits [K, h, w], at its original size; ``size`` is the padded one."""
+    logits = F.interpolate(logits[None], tuple(size), mode='bilinear')
+    shape = sample.metainfo.get('img_shape', size)[:2]
+    logits = logits[:, :, :shape[0], :shape[1]]
+    original = tuple(sample.metainfo.get('ori_shape', shape)[:2])
+    if original != tuple(logits.shape[2:]):
+        logits = F.interpolate(logits, original, mode='bilinear')
+    sample.set_data({'seg_logits': PixelData(data=logits[0]),
+                     'pred_sem_seg': PixelData(data=logits[0].argmax(0, keepdim=True))})
 
 
 def _consistency(options: Mapping) -> tuple[float, float, float]:

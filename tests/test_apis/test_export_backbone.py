@@ -140,9 +140,9 @@ def test_one_set_of_dataset_specific_batch_norms(tmp_path, norm, norm_cfg, chang
     collapse_dsbn(ours, norm)
     written = read(done.checkpoint)['state_dict']
     assert set(written) == set(ours.backbone.state_dict())
-    others = {export: read(export_backbone(checkpoint, tmp_path / 'other.pth', norm=export)
-                           .checkpoint)['state_dict'] for export in {'one', 'two'} - {norm}}
-    for other in others.values():
+    for name in {'one', 'two'} - {norm}:
+        done = export_backbone(checkpoint, tmp_path / f'{name}.pth', norm=name)
+        other = read(done.checkpoint)['state_dict']
         assert not torch.equal(other['bn1.running_mean'], written['bn1.running_mean'])
 
 
@@ -176,6 +176,16 @@ def test_where_this_package_is_not_imported(tmp_path):
 
 
 # ------------------------------------------------------------------ refusals
+
+
+def test_an_existing_file_is_replaced_on_demand_alone(tmp_path):
+    _, checkpoint = save(tmp_path, FCN2)
+    (tmp_path / 'backbone.pth').write_text('mine')
+    with pytest.raises(FileExistsError, match=r'backbone.pth exists already; .*\(--force\)'):
+        export_backbone(checkpoint)
+    assert (tmp_path / 'backbone.pth').read_text() == 'mine'
+    assert export_backbone(checkpoint, force=True).tensors == len(
+        read(tmp_path / 'backbone.pth')['state_dict'])
 
 
 @pytest.fixture

@@ -51,7 +51,8 @@ def test_a_file_that_differs_is_not_left(onnxruntime, tmp_path, monkeypatch):
     out, path = tmp_path / 'plain', tmp_path / 'model.onnx'
     path.write_text('an older file')
     with pytest.raises(RuntimeError, match='logits differ .* up to .*allowed: 0.; no file'):
-        export(save(tmp_path / 'toy', FCN2, DS)[1], 'one', out, onnx=path, size=(32, 32))
+        export(save(tmp_path / 'toy', FCN2, DS)[1], 'one', out, onnx=path, size=(32, 32),
+               force=True)
     assert path.read_text() == 'an older file' and list(out.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ['model.onnx', 'plain', 'toy']
 

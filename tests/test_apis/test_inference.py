@@ -71,3 +71,12 @@ def test_mmsegmentations_own_function_finds_the_pipeline(model, image):
     result = inference_model(model, str(image[0]))
     assert result.seg_logits.data.shape[0] == 71  # no dataset was named: all nodes
     assert len(model.dataset_meta['classes']) == 71
+
+
+@pytest.mark.parametrize('as_file', [False, True])
+def test_a_pretrainer_is_refused_with_what_to_do(as_file):
+    from ..conftest import ROOT
+    path = ROOT / 'configs' / 'mdp' / 'mdp_toyworld3.py'
+    with pytest.raises(ValueError, match='mdp_toyworld3.py: the model is a pretrainer(.|\n)*'
+                                         'tools/export.py iter_9.pth --backbone'):
+        init_model(path if as_file else Config.fromfile(path), 'iter_9.pth', device='cpu')

@@ -196,6 +196,16 @@ def test_pretrained_and_fine_tuned_networks_are_the_same():
     assert pretrained.data_preprocessor == tuned.data_preprocessor
 
 
+@pytest.mark.parametrize(('pretrained', 'tuned'), [
+    ('mdp_toyworld3', 'finetune_village_toyworld'),
+    ('mdp_realbench3', 'finetune_mumbai_aerial6_realbench')])
+def test_small_networks_are_the_same_but_for_dropout_and_padding(pretrained, tuned):
+    pretrained, tuned = config(pretrained).model, config(tuned).model
+    assert {k: v for k, v in tuned.backbone.items() if k != 'init_cfg'} == pretrained.backbone
+    assert {**tuned.decode_head.head, 'dropout_ratio': 0.0} == pretrained.decode_head
+    assert {**tuned.data_preprocessor, 'size_divisor': 1} == pretrained.data_preprocessor
+
+
 @pytest.mark.parametrize('changes', [
     {'model.contrast': 'pixel'}, {'model.contrast': 'region'}, {'model.images': 16},
     {'model.temperature': 0.3}, {'model.mixing.region': 1.0}, {'model.mixing.pixel': 1.0}])

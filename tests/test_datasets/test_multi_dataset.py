@@ -252,6 +252,15 @@ def test_a_missing_data_root_says_what_was_looked_for(entries, monkeypatch, tmp_
         MultiDataset(entries, pipeline=PLAIN)
 
 
+@pytest.mark.parametrize(('name', 'words'), [('nowhere', 'does not exist'), ('a.txt', 'is a file')])
+def test_a_missing_absolute_root_says_no_more_than_that(entries, tmp_path, name, words):
+    (tmp_path / 'a.txt').write_text('')
+    entries[0]['data_root'] = str(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=f"{name}': it {words}") as error:
+        MultiDataset(entries, pipeline=PLAIN)
+    assert not any(word in str(error.value) for word in ('looked for', 'data/', 'MULTIDS_'))
+
+
 def test_relative_roots_are_found_through_the_variable(entries, monkeypatch, tmp_path):
     entries[0]['data_root'] = 'one'
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path))

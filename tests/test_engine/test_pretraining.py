@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmseg_multids.apis.export import export
 from mmseg_multids.datasets import ToyWorldDataset
 from mmseg_multids.registry import DATASETS, MODELS
 
@@ -152,3 +153,43 @@ def test_a_pretrainers_weights_are_no_segmentors(tmp_path):
     cfg.load_from = str(tmp_path / 'iter_2.pth')
     with pytest.raises(ValueError, match='those of a pretrainer: write its backbone'):
         Runner.from_cfg(cfg).train()
+    checkpoint = cfg.load_from
+    cfg = config(tmp_path / 'tuned', 1)
+    cfg.model.finetune_from = checkpoint
+    with pytest.raises(ValueError, match=f'finetune_from={checkpoint}: the weights are those of a '
+                                         f'pretrainer.*tools/export.py {checkpoint} --backbone'):
+        Runner.from_cfg(cfg).train()
+    with pytest.raises(TypeError, match='the model is a MultiDatasetPretrainer; .*tools/export.py '
+                                        'CHECKPOINT --backbone'):
+        export(checkpoint, 'city')
+
+
+def groups_of_optimiser(cfg):
+    """Names of the parameters that an optimiser gets, and what is set for them."""
+    cfg.log_level = 'INFO'
+    runner = Runner.from_cfg(cfg)
+    runner.model.encoder.backbone.conv1.requires_grad_(False)
+    wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    names = {id(p): name for name, p in runner.model.named_parameters()}
+    return [({names[id(p)] for p in group['params']},
+             {k: v for k, v in group.items() if k != 'params'})
+            for group in wrapper.optimizer.param_groups]
+
+
+def test_no_warning_of_the_momentum_encoder_and_all_others(tmp_path, capsys):
+    found = {}
+    for kind in ('DefaultOptimWrapperConstructor', 'PretrainingOptimWrapperConstructor'):
+        cfg = pretraining(tmp_path / kind)
+        cfg.optim_wrapper.update(constructor=kind, paramwise_cfg={'norm_decay_mult': 0.0})
+        cfg.optim_wrapper.optimizer.weight_decay = 0.01
+        capsys.readouterr()
+        groups = groups_of_optimiser(cfg)
+        said = capsys.readouterr()
+        lines = [line for line in (said.out + said.err).splitlines() if 'is skipped since' in line]
+        found[kind] = groups, lines
+    (stock, stock_lines), (own, own_lines) = found.values()
+    assert stock == own and len(own) > 10
+    assert not any('momentum_encoder' in name for names, _ in own for name in names)
+    assert sum('momentum_encoder' in line for line in stock_lines) > 10
+    assert [line.split('WARNING')[1] for line in own_lines] == [
+        ' - encoder.backbone.conv1.weight is skipped since its requires_grad=False']

@@ -231,6 +231,27 @@ def test_predictions_have_the_size_of_the_original_image():
         assert sample.pred_sem_seg.data.shape == (1, 20, 24)
 
 
+@pytest.mark.parametrize('dataset_norm', [None, {}])
+def test_images_of_a_dataset_are_predicted_together_and_each_as_alone(dataset_norm):
+    model = moved(dataset_norm=dataset_norm)
+    model.loss(**data())
+    model.eval()
+    names = ('two', 'one', 'two', 'one', 'two')
+    batch, passes = data(names, views=1), []
+    for i, sample in enumerate(batch['data_samples']):
+        sample.set_metainfo({'ori_shape': (20 + i, 24), 'img_shape': (30, 32 - i)})
+    handle = model.encoder.register_forward_pre_hook(lambda _, args: passes.append(args[1]))
+    together = model.predict(**batch)
+    assert [list(names) for names in passes] == [['two'] * 3, ['one'] * 2]
+    handle.remove()
+    assert all(a is b for a, b in zip(together, batch['data_samples']))
+    logits = [sample.seg_logits.data for sample in together]
+    for i, sample in enumerate(batch['data_samples']):
+        alone = model.predict(batch['inputs'][i:i + 1], [sample])[0]
+        assert alone.seg_logits.data.shape == (4 if names[i] == 'two' else 3, 20 + i, 24)
+        torch.testing.assert_close(logits[i], alone.seg_logits.data)
+
+
 def test_running_statistics_of_the_momentum_encoder_become_those_of_its_activations():
     model, batch = build(momentum=0.0), data()
     for _ in range(60):

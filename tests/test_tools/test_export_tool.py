@@ -52,6 +52,19 @@ def test_the_tool_writes_a_backbone(run, trained):
     assert 'model.backbone.init_cfg.checkpoint=weights/backbone.pth' in out
 
 
+@pytest.mark.parametrize(('what', 'file'), [
+    (['--dataset', 'one', '--out', 'again'], 'again/one.pth'),
+    (['--backbone', '--norm', 'one', '--out', 'again/b.pth'], 'again/b.pth')])
+def test_files_are_replaced_on_demand_alone(run, trained, what, file):
+    (trained / 'again').mkdir(exist_ok=True)
+    (trained / file).write_text('mine')
+    with pytest.raises(SystemExit, match=f'export: {file} exists already; .*--force'):
+        run('trained.pth', *what)
+    assert (trained / file).read_text() == 'mine'
+    assert file in run('trained.pth', *what, '--force')
+    assert (trained / file).stat().st_size > 1000
+
+
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['--dataset', 'moon'], "export: unknown dataset 'moon'; known: one, two, unified"),
     (['--dataset', 'one', '--size', '8', '8'], 'name its file with --onnx FILE'),

@@ -32,6 +32,25 @@ def space_from_bytes(stored: Tensor) -> UnifiedLabelSpace:
     return UnifiedLabelSpace.from_dict(json.loads(bytes(stored.cpu().tolist()).decode()))
 
 
+def refuse_pretrainer(state_dict: Mapping[str, Tensor], checkpoint: str = 'CHECKPOINT',
+                      prefix: str = '', where: str = '') -> None:
+    """Refuse the weights of a pretrainer, of which a segmentor takes the backbone alone.
+
+    Args:
+        state_dict: Weights.
+        checkpoint: Where they come from, for the command that the error names.
+        prefix: What stands before the model's own names.
+        where: What the error begins with.
+
+    Raises:
+        ValueError: They are a pretrainer's.
+    """
+    if any(key.startswith(f'{prefix}encoder.backbone.') for key in state_dict):
+        raise ValueError(f'{where}the weights are those of a pretrainer: write its backbone with '
+                         f'tools/export.py {checkpoint} --backbone, and name that file as '
+                         "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)")
+
+
 def check_network(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = '') -> None:
     """Refuse weights of another network, which MMEngine would only warn of.
 
@@ -109,15 +128,16 @@ def load_all_but_classifiers(model: nn.Module, checkpoint: str,
         carrying: Arguments of :func:`carry_rows`. Default: the classifiers stay as they are.
 
     Raises:
-        ValueError: The checkpoint lacks weights of this network, or has them in other shapes; as
-            :func:`carry_rows`.
+        ValueError: The checkpoint lacks weights of this network, or has them in other shapes; it
+            is a pretrainer's; as :func:`carry_rows`.
     """
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    stored = loaded.get('state_dict', loaded)
+    refuse_pretrainer(stored, checkpoint, where=f'finetune_from={checkpoint}: ')
     # Tables of losses belong to a label space as classifiers do.
     classifiers = tuple(f'{name}.{part}.' for name, module in model.named_modules()
                         if isinstance(module, UniSegHead)
                         for part in ('classifier', 'loss_decode'))
-    stored = loaded.get('state_dict', loaded)
     state = {key: value for key, value in stored.items() if not key.startswith(classifiers)}
     state[SPACE_KEY] = getattr(model, SPACE_KEY)  # another one, as is meant here
     try:

@@ -24,6 +24,7 @@ from .checkpoint import (
     check_carrying,
     check_network,
     load_all_but_classifiers,
+    refuse_pretrainer,
     reorder_nodes,
     space_from_bytes,
     space_to_bytes,
@@ -337,11 +338,8 @@ class MultiDatasetSegmentor(UnseenDatasets, EncoderDecoder):
                               unexpected_keys, error_msgs) -> None:
         key = prefix + SPACE_KEY
         stored = state_dict.get(key)
-        if stored is None and f'{prefix}encoder.backbone.conv1.weight' in state_dict:
-            raise ValueError('the weights are those of a pretrainer: write its backbone with '
-                             'tools/export.py CHECKPOINT --backbone, and name that file as '
-                             "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)")
         if stored is None:
+            refuse_pretrainer(state_dict, prefix=prefix)
             print_log('The weights hold no label space, so it cannot be checked that they were '
                       'trained for this one', logger='current', level=30)
         else:
