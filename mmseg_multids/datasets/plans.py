@@ -25,8 +25,8 @@ from .centroids import CentroidIndex
 from .randomness import mix, permuted
 from .request import SampleRequest
 
-# Streams of random numbers that must not be related; 4 and 5 are those of the centroids.
-_ORDER, _IMAGES, _SAMPLE, _CENTRES = 1, 2, 3, 6
+# Streams of random numbers that must not be related; 4 to 7 are used elsewhere.
+_ORDER, _IMAGES, _SAMPLE, _CENTRES = 1, 2, 3, 8
 
 
 class CentroidCrops(NamedTuple):
