@@ -134,7 +134,7 @@ def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
     for entry in _entries(cfg):
         if which == 'toyworld' and 'extends' in entry:
             entry['image_size'] = (IMAGE, IMAGE)
-        if entry.get('subset'):
+        if str((entry.get('subset') or {}).get('train', '')).startswith('splits/'):
             entry['subset'] = {'train': str(_shared(which, seed, out) / 'labelled.txt')}
     for step in cfg.train_dataloader.dataset.pipeline:
         if step['type'] == 'RandomScale':
