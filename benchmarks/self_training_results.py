@@ -59,8 +59,11 @@ SETS = {
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
                      (0.4, 1.0))}
 #: Side of the images of ToyWorld, and how many of each view are written.
-IMAGE, WRITTEN = 96, 40
-SIZES = (48, 64, 80, 96)
+IMAGE, WRITTEN = 96, 300
+#: Sides of crops; without a schedule the largest.
+SIZES = (32, 40, 48, 56, 64)
+#: The teacher's test-time augmentation; the paper's largest scale takes three times as long.
+LABELS = {'scales': (0.5, 1.0), 'flip': True}
 CENTROIDS, RANDOM = 'around objects', 'at random'
 
 
@@ -136,13 +139,13 @@ def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
             entry['image_size'] = (IMAGE, IMAGE)
         if str((entry.get('subset') or {}).get('train', '')).startswith('splits/'):
             entry['subset'] = {'train': str(_shared(which, seed, out) / 'labelled.txt')}
-    for step in cfg.train_dataloader.dataset.pipeline:
-        if step['type'] == 'RandomScale':
-            step['ratio_range'] = SETS[which].scales
-    for entry in cfg.train_dataloader.dataset.datasets:
-        for step in entry.get('pipeline') or ():
+    train = cfg.train_dataloader.dataset
+    for pipeline in (train.pipeline, *(e.get('pipeline') or () for e in train.datasets)):
+        for step in pipeline:
             if step['type'] == 'RandomScale':
                 step['ratio_range'] = SETS[which].scales
+            elif step['type'] == 'PlannedCrop':
+                step['crop_size'] = (SIZES[-1], SIZES[-1])
 
 
 def _entries(cfg: Config) -> list:
@@ -214,7 +217,7 @@ def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled:
     settings = _config(SETS[which].student).self_training
     generate_pseudo_labels(model, images_in(pool_of(which, args, labelled)),
                            folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=4,
-                           **settings.labels)
+                           **LABELS)
     student = student_config(which, ROWS[BEST], folder)
     _small(student, which, seed, args.out)
     name = f'{SETS[which].name}_pseudo'
