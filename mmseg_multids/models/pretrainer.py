@@ -12,7 +12,12 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ..datasets.metainfo import label_spaces_from_cfg, unlabelled_names, whole_entry
+from ..datasets.metainfo import (
+    borrowed_from_cfg,
+    label_spaces_from_cfg,
+    unlabelled_names,
+    whole_entry,
+)
 from ..functional.contrast import (
     UNLABELLED,
     mixed_pixel_to_prototype,
@@ -113,6 +118,11 @@ class MultiDatasetPretrainer(BaseModel):
         if not temperature > 0:
             raise ValueError(f'MultiDatasetPretrainer: temperature={temperature}: a number above 0 '
                              'is needed')
+        borrowed = borrowed_from_cfg(datasets)
+        if borrowed:
+            raise ValueError(f'MultiDatasetPretrainer: dataset {next(iter(borrowed))!r} has '
+                             'labels_of, which pretraining does not know; give its images with '
+                             'unlabelled=True, or pseudo labels as a dataset of their own')
         self.label_space = build_label_space({'type': 'disjoint'}, label_spaces_from_cfg(datasets))
         self.unlabelled = tuple(unlabelled_names(datasets))
         self.consistency = None if consistency is None else _consistency(consistency)

@@ -130,3 +130,9 @@ def test_soft_labels_are_refused_where_they_would_be_ignored():
         losses(model(loss={'type': 'CrossEntropyLoss', 'avg_non_ignore': True}), data)
     with pytest.raises(ValueError, match='mixing takes no soft labels'):
         losses(model(mixing={'region': 1.0}), data)
+
+
+def test_the_pretrainer_refuses_them():
+    from .test_pretrainer import build as build_pretrainer
+    with pytest.raises(ValueError, match="'more' has labels_of, which pretraining does not know"):
+        build_pretrainer(datasets=MORE)
