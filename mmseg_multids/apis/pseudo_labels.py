@@ -184,7 +184,7 @@ def _alone(function: Callable):
     if get_rank() == 0:
         try:
             found[0] = function()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever it is: the others must not wait for ever
             found[1] = error
     if get_world_size() > 1:
         # A GPU's group sends objects over the GPU, which is there where it is used.

@@ -31,6 +31,7 @@ from .metainfo import (
 from .negatives import check_negatives, read_negatives
 from .request import SampleRequest
 from .subsets import positions_in, read_subset, subset_file
+from .transforms.soft_labels import check_soft
 
 _MAX_REFETCH = 100
 
@@ -249,11 +250,14 @@ class MultiDataset(torch.utils.data.Dataset):
                     f'{type(error).__name__}: {error}') from error
             if data is not None:
                 self._finish(data, name, index, info)
+                if request is not None and info.get('soft_path'):
+                    check_soft(data, name)
                 return data
             if self._test_mode or request is None:
                 break
             # As in MMEngine: a pipeline may decline an image, then another one takes its place.
             index = np.random.randint(len(dataset))
+            request = request._replace(centre=None)  # it was of an object in the other one
         raise ValueError(f'dataset {name}: the pipeline returned None for {info.get("img_path")}')
 
     def _finish(self, data: dict, name: str, index: int, info: dict) -> None:

@@ -46,7 +46,7 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         dataloader: A loader or its config. Its sampler should be a :class:`MultiDatasetSampler`;
             with another one this is MMEngine's loop with seeded iterations.
         max_iters: Number of iterations. Default: those of the crop schedule
-            (:class:`CropScheduleBatchSampler`).
+            (:class:`CropScheduleBatchSampler`); as many whole cycles as it has.
         val_begin: First iteration that may validate.
         val_interval: Iterations between validations.
         dynamic_intervals: ``[(milestone, interval), ...]``, as in MMEngine.
@@ -75,11 +75,18 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         BaseLoop.__init__(self, runner, dataloader)
         own = self.dataloader.batch_sampler
         self.crops = own if isinstance(own, CropScheduleBatchSampler) else None
+        self.sampler = self.dataloader.sampler if self.crops is None else self.crops.sampler
+        if isinstance(self.sampler, MultiDatasetSampler):
+            if self.sampler.epoch_batches is not None:
+                raise ValueError('MultiDatasetTrainLoop counts iterations: the sampler must have '
+                                 'no epoch_batches, which is for EpochBasedTrainLoop')
+            self.sampler.bind((self.crops or self.dataloader).batch_size)
+        self.batches_per_step = self._count_batches(step_after)
         if max_iters is None:
             if self.crops is None:
                 raise ValueError('MultiDatasetTrainLoop needs max_iters: only a crop schedule says '
                                  'how many iterations there are')
-            max_iters = len(self.crops)
+            max_iters = max(1, len(self.crops) // self.batches_per_step)
         if int(max_iters) != max_iters or max_iters < 1:
             raise ValueError(f'max_iters={max_iters}: a whole number above 0 is needed')
         self._max_iters = int(max_iters)
@@ -93,13 +100,6 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
         self.runner.visualizer.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
         self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(
             val_interval, dynamic_intervals)
-        self.sampler = self.dataloader.sampler if self.crops is None else self.crops.sampler
-        if isinstance(self.sampler, MultiDatasetSampler):
-            if self.sampler.epoch_batches is not None:
-                raise ValueError('MultiDatasetTrainLoop counts iterations: the sampler must have '
-                                 'no epoch_batches, which is for EpochBasedTrainLoop')
-            self.sampler.bind((self.crops or self.dataloader).batch_size)
-        self.batches_per_step = self._count_batches(step_after)
 
     def _drop_idle_schedules(self) -> None:
         """Leave out schedules that begin when training is over.

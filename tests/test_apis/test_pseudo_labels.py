@@ -17,6 +17,7 @@ from mmseg_multids.apis.pseudo_images import ImageList
 from mmseg_multids.apis.pseudo_labels import generate_pseudo_labels
 from mmseg_multids.apis.pseudo_statistics import format_statistics, lowest_levels
 from mmseg_multids.datasets import LabelMaps, MultiDataset
+from mmseg_multids.datasets.pseudo_folder import PseudoLabelFolder
 from mmseg_multids.models.segmentors import MultiDatasetTTAModel
 
 from ..conftest import ROOT
@@ -351,6 +352,21 @@ def test_a_full_disk(make, tmp_path, monkeypatch, part):
     monkeypatch.setattr(os, 'replace', real)
     make(**options)
     assert content(tmp_path / 'out') == content(tmp_path / 'whole')
+
+
+def test_the_other_processes_hear_of_any_error_of_the_first(make, monkeypatch):
+    """Or they would wait for it until their collective gives up."""
+    def broken(self, manifest):
+        raise KeyError('broken')
+
+    told = []
+    monkeypatch.setattr(PseudoLabelFolder, 'begin', broken)
+    monkeypatch.setattr('mmseg_multids.apis.pseudo_labels.get_world_size', lambda: 2)
+    monkeypatch.setattr(torch.distributed, 'broadcast_object_list',
+                        lambda found, src: told.append(found[1]))
+    with pytest.raises(KeyError, match='broken'):
+        make()
+    assert [type(error) for error in told] == [KeyError]
 
 
 def test_label_names_are_unique(make, place, tmp_path):

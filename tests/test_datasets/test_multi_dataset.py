@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmseg_multids.datasets import MultiDataset, MultiDatasetSampler, SampleRequest
 from mmseg_multids.datasets.metainfo import label_spaces_from_cfg
+from mmseg_multids.registry import TRANSFORMS
 
 PIPELINE = [
     {'type': 'LoadImageFromFile'}, {'type': 'LoadLabelMap'},
@@ -270,3 +271,35 @@ def test_relative_roots_are_found_through_the_variable(entries, monkeypatch, tmp
 def test_unknown_dataset_in_a_request(entries):
     with pytest.raises(ValueError, match="'three'; known: one, two"):
         MultiDataset(entries, pipeline=PLAIN)[SampleRequest('three', 0, 0)]
+
+
+def test_soft_labels_that_the_pipeline_drops_are_refused_in_training(entries, tmp_path):
+    dataset = MultiDataset(entries[:1], pipeline=PLAIN)
+    info = dataset.datasets['one'].get_data_info
+
+    def soft(index):
+        np.savez(tmp_path / 'soft.npz', ids=np.zeros((1, 12, 16), np.uint8),
+                 scores=np.ones((1, 12, 16), np.uint8))
+        return {**info(index), 'soft_path': str(tmp_path / 'soft.npz')}
+
+    dataset.datasets['one'].get_data_info = soft
+    with pytest.raises(ValueError, match='one has soft=True.* LoadSoftLabel .* PackSoftSegInputs'):
+        dataset[SampleRequest('one', 0, 1)]
+    assert 'gt_sem_seg' in dataset[0]['data_samples']  # validation compares with hard labels
+    steps = dataset.datasets['one'].pipeline.transforms
+    steps[2:] = [TRANSFORMS.build({'type': 'LoadSoftLabel'}),
+                 TRANSFORMS.build({'type': 'PackSoftSegInputs'})]
+    assert 'gt_soft_ids' in dataset[SampleRequest('one', 0, 1)]['data_samples']
+
+
+def test_an_image_in_place_of_another_has_no_point_of_that(entries):
+    dataset = MultiDataset(entries[:1], pipeline=PLAIN)
+    steps, seen = dataset.datasets['one'].pipeline.transforms, []
+
+    def declines_once(results):
+        seen.append(results.get('centre'))
+        return results if len(seen) > 1 else None
+
+    steps.insert(2, declines_once)
+    dataset[SampleRequest('one', 0, 1, centre=(3, 4))]
+    assert seen == [(3, 4), None]

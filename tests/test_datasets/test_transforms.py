@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from mmcv.transforms import Resize
+from mmseg.datasets.transforms import RandomFlip
 
 from mmseg_multids.datasets.transforms import PlannedCrop, RandomScale
 
@@ -30,10 +32,22 @@ def test_crops_lie_around_the_centre(centre, corner):
 
 
 def test_the_centre_follows_scaling_and_flipping():
-    scaled = results(40, 60, centre=(5, 10), scale_factor=(2.0, 2.0))
+    scaled = results(40, 60, centre=(5, 10), scale_factor=(2.0, 2.0), ori_shape=(20, 30))
     assert tuple(PlannedCrop(crop_size=(4, 4))(scaled)['img'][2, 2, :2]) == (10, 20)
     flipped = results(20, 30, centre=(5, 10), flip=True, flip_direction='horizontal')
     assert tuple(PlannedCrop(crop_size=(4, 4))(flipped)['img'][2, 2, :2]) == (5, 19)
+
+
+def test_the_centre_follows_several_scalings():
+    start = {'img': np.zeros((20, 30, 3), np.uint8), 'img_shape': (20, 30), 'ori_shape': (20, 30),
+             'centre': (6, 20)}
+    start['img'][6, 20] = 255
+    for step in (Resize(scale_factor=3.0, keep_ratio=True), RandomFlip(prob=1.0),
+                 Resize(scale=(60, 40), keep_ratio=False)):
+        start = step(start)
+    crop = PlannedCrop(crop_size=(8, 8))(start)['img'][..., 0].astype(int)
+    rows, columns = np.nonzero(crop > crop.max() / 2)  # scaled to about 2x2 pixels
+    assert abs(rows.mean() - 4) <= 1.5 and abs(columns.mean() - 4) <= 1.5
 
 
 def test_small_images_are_padded_with_the_ignore_index():

@@ -56,6 +56,14 @@ def test_a_run_that_is_resumed_within_the_schedule_is_the_same(tmp_path, workers
     assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
+def test_steps_of_several_batches_see_the_schedule_once(tmp_path):
+    cfg = scheduled(tmp_path, plan='alternate')
+    cfg.train_cfg.step_after = 'cycle'  # one batch of each of two datasets
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == runner.max_iters == 5
+
+
 def test_a_run_needs_a_length(tmp_path):
     cfg = config(tmp_path, 6)
     del cfg.train_cfg.max_iters

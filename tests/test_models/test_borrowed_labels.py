@@ -61,6 +61,31 @@ def test_their_losses_have_weights_of_their_own():
         model(head_keys={'dataset_weights': {'three': 0.5}})
 
 
+def test_by_pixels_all_labelled_pixels_count_alike():
+    """As many pseudo labels as a threshold leaves weigh as much as so many real ones."""
+    def data(names):
+        made = batch(['one'] * 4)
+        for one in made['data_samples'][1:]:
+            one.gt_sem_seg.data[:, 3:] = 255
+        return renamed(made, names)
+
+    names = ['one', 'more', 'more', 'other']
+    total = {}
+    for reduction in ('mean', 'pixels'):
+        made = model(head_keys={'dataset_reduction': reduction}).eval()
+        found = losses(made, data(names))
+        total[reduction] = sum(value for key, value in found.items() if 'loss' in key)
+        joint = losses(made, data(['one'] * 4))['one.loss_ce']
+    torch.testing.assert_close(total['pixels'], joint)
+    assert (total['mean'] - joint).abs() > 1e-4
+    nothing = data(names)
+    for one in nothing['data_samples']:
+        one.gt_sem_seg.data.fill_(255)
+    assert all(value == 0 for key, value in losses(made, nothing).items() if 'loss' in key)
+    with pytest.raises(ValueError, match="'pixels' needs losses that are means.*loss_ce"):
+        model(loss={'type': 'CrossEntropyLoss'}, head_keys={'dataset_reduction': 'pixels'})
+
+
 def test_batch_norms_count_them_with_the_images_they_are_like():
     made, plain = model(dataset_norm={}), model(DATASETS, dataset_norm={})
     plain.load_state_dict(made.state_dict())

@@ -14,8 +14,9 @@ class PlannedCrop(BaseTransform):
 
     Smaller images are padded at the bottom and right, with zeros and with the ignore index, so all
     samples of a batch have one size. The crop's size is the request's ``crop_size`` where there is
-    one, and its place is around the request's ``centre`` (moved inwards at the border); so
-    schedules of crop sizes and class-uniform crops need no transform of their own.
+    one, and its place is around the request's ``centre`` (moved inwards at the border), which is
+    followed through scaling, any number of times, and mirroring before the crop; so schedules of
+    crop sizes and class-uniform crops need no transform of their own.
 
     Args:
         crop_size: Height and width in pixels where the request has none.
@@ -88,10 +89,12 @@ def _pad(image: np.ndarray, size: tuple[int, int], value: float) -> np.ndarray:
 
 def _in_transformed_image(centre: tuple[int, int], results: dict) -> tuple[int, int]:
     """Follow a point of the original image through scaling and flipping."""
-    x_factor, y_factor = results.get('scale_factor') or (1.0, 1.0)
-    row, column = round(centre[0] * y_factor), round(centre[1] * x_factor)
+    height, width = results['img_shape'][:2]
+    # `scale_factor` is that of the last transform alone; there may be several.
+    original = results.get('ori_shape') or (height, width)
+    row = round(centre[0] * height / original[0])
+    column = round(centre[1] * width / original[1])
     if results.get('flip'):
-        height, width = results['img_shape'][:2]
         if results.get('flip_direction') in ('horizontal', 'diagonal'):
             column = width - 1 - column
         if results.get('flip_direction') in ('vertical', 'diagonal'):

@@ -103,3 +103,18 @@ class PackSoftSegInputs(PackSegInputs):
                 'gt_soft_ids': PixelData(data=torch.from_numpy(ids)),
                 'gt_soft_scores': PixelData(data=torch.from_numpy(scores))})
         return packed
+
+
+def check_soft(data: dict, dataset: str) -> None:
+    """Refuse a packed sample that has lost its soft labels: a model would train on hard ones.
+
+    Raises:
+        ValueError: What the pipeline needs.
+    """
+    samples = data.get('data_samples')
+    for sample in samples if isinstance(samples, (list, tuple)) else [samples]:
+        if sample is not None and 'gt_soft_ids' not in sample:
+            raise ValueError(f'dataset {dataset} has soft=True, but its pipeline gives no soft '
+                             'labels: put LoadSoftLabel behind the loading of label maps and '
+                             'PackSoftSegInputs in the place of PackSegInputs, or take soft=True '
+                             'out')

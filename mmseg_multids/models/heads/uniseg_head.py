@@ -43,13 +43,16 @@ class UniSegHead(BaseModule):
             the dataset's classes at the size of the labels, which takes far more memory.
         dataset_weights: Weight of each dataset's loss; a dataset that is not named has 1. Entries
             with ``labels_of``, such as pseudo labels, have weights of their own.
-        dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch, so a batch of
-            several datasets has the loss of its average image; ``'sum'`` adds the datasets' losses.
+        dataset_reduction: ``'mean'`` weighs each dataset by its share of the batch's images, so a
+            batch of several datasets has the loss of its average image; ``'pixels'`` by its share
+            of the labelled pixels, so it is one mean over all of them. They differ where a dataset
+            has few labelled pixels, such as pseudo labels above a threshold: by ``'mean'`` each of
+            these counts more. ``'sum'`` adds the datasets' losses.
         sampler: Config of a pixel sampler. A :class:`PixelLoss` takes ``OHEMPixelSampler`` only,
             and chooses pixels by its own losses.
         sync_normalizer: Divide each dataset's loss by its labelled pixels on all processes, so that
             every labelled pixel counts alike; otherwise each process divides by its own. Needs
-            losses with ``avg_non_ignore=True`` and no pixel sampler.
+            losses with ``avg_non_ignore=True``, as ``'pixels'`` does, and no pixel sampler.
         ignore_index: Label id that is not labelled.
         contrast: Arguments of :class:`PrototypeContrast`, an auxiliary loss on the embedding.
         init_cfg: MMEngine's initialisation.
@@ -112,6 +115,10 @@ class UniSegHead(BaseModule):
         self.sync_normalizer = sync_normalizer
         wrong = [loss.loss_name for loss in self.loss_decode
                  if not getattr(loss, 'avg_non_ignore', False)]
+        if dataset_reduction == 'pixels' and wrong:
+            raise ValueError("dataset_reduction='pixels' needs losses that are means over the "
+                             f'labelled pixels: {", ".join(wrong)}; set avg_non_ignore=True and no '
+                             "class_weight, or dataset_reduction='mean'")
         if sync_normalizer and (wrong or sampler is not None):
             raise ValueError('sync_normalizer=True needs losses that are means over the labelled '
                              f'pixels: {", ".join(wrong) or "a pixel sampler weighs them"}; set '
@@ -121,8 +128,9 @@ class UniSegHead(BaseModule):
         if unknown:
             raise ValueError(f'dataset_weights names {unknown[0]!r}, which is not in the mix; '
                              f'known: {", ".join(context.sources)}')
-        if dataset_reduction not in ('mean', 'sum'):
-            raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', 'sum'")
+        if dataset_reduction not in ('mean', 'pixels', 'sum'):
+            raise ValueError(f"dataset_reduction={dataset_reduction!r}: allowed are 'mean', "
+                             "'pixels', 'sum'")
         self.dataset_reduction = dataset_reduction
 
         self.contrast = None if contrast is None else PrototypeContrast(
@@ -275,19 +283,25 @@ class UniSegHead(BaseModule):
         return losses
 
     def _shares_of_labels(self, labels: Tensor) -> Tensor | None:
-        """What makes means over this process's labelled pixels ones over all processes': [S].
+        """What makes means over a dataset's labelled pixels ones over more: [S].
 
-        A distributed model averages gradients over its W processes, so n_own * W / n_all.
+        Over all processes': a distributed model averages gradients over its W processes, so
+        n_own * W / n_all. Over all datasets': n_own / n_all; or both.
         """
-        if not self.sync_normalizer or get_world_size() == 1:
+        together = self.dataset_reduction == 'pixels'
+        synced = self.sync_normalizer and get_world_size() > 1
+        if not synced and not together:
             return None
         own = labels.new_zeros(len(self.context.sources), dtype=torch.float32)
         for group in self.context.groups:
             row = self.context.sources.index(group.dataset)
             own[row] = (labels[group.samples] != self.ignore_index).sum()
         total = own.clone()
-        all_reduce(total)
-        return own * get_world_size() / total.clamp(min=1)
+        if synced:
+            all_reduce(total)
+        if together:
+            total = total.sum()
+        return own * (get_world_size() if synced else 1) / total.clamp(min=1)
 
     def _group_loss(self, embedding: Tensor, labels: Tensor, group: DatasetGroup,
                     weight: float | Tensor, over_all: float | Tensor,
