@@ -58,8 +58,8 @@ SETS = {
     'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
                      (0.4, 1.0))}
-#: Side of the images of ToyWorld, and how many of each view are written.
-IMAGE, WRITTEN = 96, 300
+#: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
+IMAGE, REAL, WRITTEN = 96, 60, 300
 #: Sides of crops; without a schedule the largest.
 SIZES = (32, 40, 48, 56, 64)
 #: The teacher's test-time augmentation; the paper's largest scale takes three times as long.
@@ -137,6 +137,8 @@ def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
     for entry in _entries(cfg):
         if which == 'toyworld' and 'extends' in entry:
             entry['image_size'] = (IMAGE, IMAGE)
+            if entry['extends'].name == SETS[which].name:
+                entry['splits']['train']['size'] = REAL
         if str((entry.get('subset') or {}).get('train', '')).startswith('splits/'):
             entry['subset'] = {'train': str(_shared(which, seed, out) / 'labelled.txt')}
     train = cfg.train_dataloader.dataset
@@ -405,7 +407,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=SETS)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/self_training_results'))
-    parser.add_argument('--iters', type=int, default=200, help='iterations of the teacher')
+    parser.add_argument('--iters', type=int, default=500, help='iterations of the teacher')
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     parser.add_argument('--one', help=argparse.SUPPRESS)

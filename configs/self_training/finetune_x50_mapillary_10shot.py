@@ -1,6 +1,6 @@
 # Self-training, Figure 3: from Cityscapes to 10 images for each of Mapillary's classes. The paper's
-# mIoU: 26.0; from a student with pseudo labels of Mapillary 33.3. Not run here. Choose the images
-# first:
+# mIoU from the student: 33.3, from the teacher (see finetune_x50_mapillary.py) 26.0. Not run here.
+# Choose the images first:
 #   python tools/few_shot.py THIS --dataset mapillary --shots 10 --out splits/mapillary_10shot.txt
 _base_ = './finetune_x50_mapillary.py'
 datasets = [dict(extends={{_base_.mapillary}}, subset=dict(train='splits/mapillary_10shot.txt'))]

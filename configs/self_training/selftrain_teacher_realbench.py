@@ -13,12 +13,13 @@ _base_ = [
 ]
 camvid11_sixth = dict(
     extends={{_base_.camvid11}}, subset=dict(train='splits/camvid11_sixth.txt'))
-model = dict(datasets=[camvid11_sixth])
+datasets = [camvid11_sixth]
+model = dict(datasets=datasets)
 train_dataloader = dict(
     sampler=dict(plan=dict(_delete_=True, type='concat')),
-    dataset=dict(datasets=[camvid11_sixth], pipeline={{_base_.real_train_pipeline}}))
-val_dataloader = dict(dataset=dict(datasets=[camvid11_sixth]))
-test_dataloader = dict(dataset=dict(datasets=[camvid11_sixth]))
+    dataset=dict(datasets=datasets, pipeline={{_base_.real_train_pipeline}}))
+val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=datasets))
 train_cfg = dict(max_iters=300, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=150))
 randomness = dict(seed=0)

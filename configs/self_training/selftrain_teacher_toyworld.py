@@ -14,12 +14,13 @@ city = dict(
         train=dict(split='train', size=100),
         val=dict(split='val', size=100),
         test=dict(split='test', size=100)))
-model = dict(datasets=[city])
+datasets = [city]
+model = dict(datasets=datasets)
 train_dataloader = dict(
     sampler=dict(plan=dict(_delete_=True, type='concat')),
-    dataset=dict(datasets=[city], pipeline={{_base_.rendered_train_pipeline}}))
-val_dataloader = dict(dataset=dict(datasets=[city]))
-test_dataloader = dict(dataset=dict(datasets=[city]))
+    dataset=dict(datasets=datasets, pipeline={{_base_.rendered_train_pipeline}}))
+val_dataloader = dict(dataset=dict(datasets=datasets))
+test_dataloader = dict(dataset=dict(datasets=datasets))
 train_cfg = dict(max_iters=300, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=150))
 randomness = dict(seed=0)

@@ -1,7 +1,8 @@
 # Self-training on ToyWorld: 100 labelled images of one view, pseudo labels of others' images,
 # crops around their objects. Results: docs/results/self_training.md.
 #
-#     python tools/make_toyworld.py data/toyworld --views city metro --splits train --sizes 400 --seed 1
+#     python tools/make_toyworld.py data/toyworld --views city metro \
+#         --splits train --sizes 400 --seed 1
 #     python tools/self_train.py configs/self_training/selftrain_toyworld.py
 #
 # Variants of one key:

@@ -17,6 +17,7 @@ from ..datasets import MultiDataset
 from ..datasets.centroids import CentroidIndex, ImageObjects, label_checksum
 from ..datasets.label_maps import LabelMaps
 from ..datasets.metainfo import chosen_entries, unlabelled_names, whole_entry
+from ..datasets.multi_dataset import own_where_alone
 from ..functional.centroids import check_settings, find_objects
 from ..registry import DATASETS
 from .trained import name_of
@@ -57,7 +58,7 @@ def labelled_images(cfg: Config, split: str = 'train',
             what = 'has no labels' if name in without else 'is unknown'
             raise ValueError(f'dataset {name!r} {what}; with labels {name_of(cfg)} has '
                              f'{", ".join(names)}')
-    entries = chosen_entries(entries, only or names)
+    entries = chosen_entries(own_where_alone(entries), only or names)
     return DATASETS.build({**copy.deepcopy(dataset), 'datasets': entries, 'split': split})
 
 

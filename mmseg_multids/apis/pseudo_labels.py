@@ -1,7 +1,7 @@
 """Pseudo labels of a teacher, as a folder that a student trains on.
 
-Zhu et al., "Improving Semantic Segmentation via Efficient Self-Training", TPAMI 2021, sections 3.1
-and 4.3.
+Zhu et al., "Improving semantic segmentation via self-training", arXiv 2004.14960, 2020, sections
+3.1 and 4.3.
 """
 
 from __future__ import annotations

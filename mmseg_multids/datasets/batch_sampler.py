@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 
 from ..registry import DATA_SAMPLERS
@@ -36,13 +38,18 @@ class CropScheduleBatchSampler:
         epochs: Epochs of the run.
         kind: Kind of the schedule.
         epoch_images: Images of an epoch of all processes together. Default: those of all datasets.
+        epoch_of: ``{name: share}`` instead: an epoch is over when so large a part of this dataset's
+            images was drawn. With the plan's shares it follows how many images that are of all
+            datasets: with ``dict(city=0.5)`` and ``ratio=dict(city=1, city_pseudo=7)`` half as many
+            as ``city`` has, and seven times as many of ``city_pseudo`` (section 4.3).
         drop_last: Given by the runner, without meaning here.
         **options: ``stage_epochs``, ``warmup_epochs``, ``max_batch_size``.
 
     Raises:
         TypeError: The sampler is no :class:`MultiDatasetSampler`.
         ValueError: As :class:`CropSchedule`; the sampler has a crop size of its own; a dataset has
-            no sizes, or another number of them.
+            no sizes, or another number of them; ``epoch_of`` beside ``epoch_images``, of several
+            datasets, of one that is not in the mix, or without a share above 0.
 
     Example:
         >>> train_dataloader = dict(
@@ -55,7 +62,8 @@ class CropScheduleBatchSampler:
     def __init__(self, sampler: MultiDatasetSampler, batch_size: int,
                  sizes: Sequence[int | tuple[int, int]] | Mapping, epochs: int,
                  kind: str = 'coarse2fine+',
-                 epoch_images: int | None = None, drop_last: bool = True, **options) -> None:
+                 epoch_images: int | None = None, epoch_of: Mapping[str, float] | None = None,
+                 drop_last: bool = True, **options) -> None:
         if not isinstance(sampler, MultiDatasetSampler):
             raise TypeError('CropScheduleBatchSampler needs a MultiDatasetSampler, got '
                             f'{type(sampler).__name__}')
@@ -63,7 +71,13 @@ class CropScheduleBatchSampler:
             raise ValueError(f'the sampler has crop_size={sampler.crop_size}, the schedule has '
                              'sizes of its own; remove the former')
         self.sampler, self.batch_size = sampler, batch_size
+        self._plans: dict[int, SamplePlan] = {}
         images = sum(sampler.sizes.values()) if epoch_images is None else epoch_images
+        if epoch_of is not None:
+            if epoch_images is not None:
+                raise ValueError(f'crop schedule: epoch_of={dict(epoch_of)} and '
+                                 f'epoch_images={epoch_images}; remove one of both')
+            images = self._images_with(epoch_of)
         if isinstance(sizes, Mapping):
             _check_names(sizes, sampler.sizes)
         else:
@@ -77,8 +91,24 @@ class CropScheduleBatchSampler:
         if len(set(numbers.values())) > 1:
             raise ValueError(f'crop schedule: the datasets have {numbers} sizes; equally many are '
                              'needed')
-        self._plans: dict[int, SamplePlan] = {}
         self._draws  # noqa: B018 (plans that do not fit are refused now)
+
+    def _images_with(self, epoch_of: Mapping[str, float]) -> int:
+        """Return how many images the plan draws while it draws a part of one dataset's."""
+        sizes = self.sampler.sizes
+        if len(epoch_of) != 1:
+            raise ValueError(f'crop schedule: epoch_of={dict(epoch_of)}: one dataset of the mix '
+                             f'({", ".join(sizes)}) and a part of its images are needed, such as '
+                             f'{ {next(iter(sizes)): 0.5} }')
+        (name, share), = epoch_of.items()
+        if name not in sizes:
+            raise ValueError(f'crop schedule: epoch_of names {name!r}, which is not in the mix; '
+                             f'known: {", ".join(sizes)}')
+        if type(share) not in (int, float) or not 0 < share < math.inf:
+            raise ValueError(f'crop schedule: epoch_of={dict(epoch_of)}: a part of the images of '
+                             f'{name!r} above 0 is needed, such as 0.5')
+        plan = self._plan(self.batch_size)
+        return max(1, round(Fraction(str(share)) * sizes[name] * plan.period / plan.quota[name]))
 
     def _plan(self, batch_size: int) -> SamplePlan:
         if batch_size not in self._plans:

@@ -86,7 +86,7 @@ class MultiDataset(torch.utils.data.Dataset):
     def __init__(self, datasets: Sequence[dict], split: str | None = None,
                  pipeline: Sequence[dict] | None = None, test_mode: bool = False,
                  lazy_init: bool = False) -> None:
-        datasets = _own_where_alone([whole_entry(entry) for entry in datasets])
+        datasets = own_where_alone([whole_entry(entry) for entry in datasets])
         self.spaces = {space.name: space for space in label_spaces_from_cfg(datasets)}
         for name, borrowed in borrowed_from_cfg(datasets).items():
             lender = self.spaces[borrowed.labels_of]
@@ -331,7 +331,7 @@ class _Remapped:
                       f'{space.num_classes - 1} and 255 (ignore) are allowed')
 
 
-def _own_where_alone(entries: list[dict]) -> list[dict]:
+def own_where_alone(entries: list[dict]) -> list[dict]:
     """Leave ``labels_of`` out where that dataset is not loaded; the model still knows it."""
     names = [entry.get('name') for entry in entries]
     return [entry if entry.get('labels_of') in (None, *names) else

@@ -1,4 +1,4 @@
-"""The configs of self-training's teachers, baselines and fine-tuning."""
+"""The configs of self-training's teachers, students, baselines and fine-tuning."""
 
 from copy import deepcopy
 from functools import cache
@@ -88,7 +88,10 @@ def test_the_settings_of_the_paper(name):
     if tuned:
         assert cfg.model.finetune_classifier == 'by_name'
         donor = cfg.model.finetune_from.split('/')[1]
-        assert donor == f'selftrain_teacher_{network_of(name)}_cityscapes'
+        assert donor == {'camvid': 'selftrain_student_wrn38_cityscapes',
+                         'kitti': 'selftrain_student_wrn38_cityscapes'}.get(
+                             dataset, f'selftrain_student_x50_to_{dataset}')
+        assert (config(donor).model.decode_head.get('sampler') is None) == (not ohem)
         assert config(donor).model.backbone == cfg.model.backbone
         assert config(donor).model.decode_head.head == cfg.model.decode_head.head
     else:

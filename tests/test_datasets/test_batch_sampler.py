@@ -63,6 +63,43 @@ def test_it_goes_on_from_any_batch(images):
     assert len(set(seeds)) == len(seeds)
 
 
+@pytest.mark.parametrize(('plan', 'share', 'expected'), [
+    ({'type': 'ratio', 'ratio': {'one': 1, 'two': 7}}, 0.5, 2975 / 2 * 8),
+    ({'type': 'ratio', 'ratio': {'one': 1, 'two': 1}}, 0.5, 2975),
+    ({'type': 'ratio', 'ratio': {'one': 2, 'two': 3}}, 2, 2 * 2975 * 2.5),
+    ({'type': 'concat'}, 1, 2975 + 38000), ({'type': 'mixed'}, 0.1, 297.5 * 2),
+    ({'type': 'alternate', 'first': 'one', 'interval': 3}, 1, 2975 * 4 / 3)])
+def test_an_epoch_is_a_part_of_one_datasets_images(images, plan, share, expected):
+    """Section 4.3: half of the real images and as many pseudo labels as the ratio says."""
+    sampler = MultiDatasetSampler(images, seed=3, plan=plan)
+    sampler.bind(16)
+    sampler.sizes = {'one': 2975, 'two': 38000}
+    batches = CropScheduleBatchSampler(sampler, 16, (8, 16), 3, 'constant', epoch_of={'one': share})
+    assert abs(batches.schedule.epoch_images - expected) <= 0.5
+    drawn = Counter(r.dataset for t in range(*batches.schedule.span(1)) for r in batches.batch(t))
+    # An epoch ends with a batch, and a cycle of batches may go beyond it.
+    assert abs(drawn['one'] - share * 2975) <= (48 if plan['type'] == 'alternate' else 16)
+
+
+def test_processes_share_an_epoch(images, monkeypatch):
+    monkeypatch.setattr('mmseg_multids.datasets.sampler.get_dist_info', lambda: (1, 4))
+    batches = made(images, {'type': 'ratio', 'ratio': {'one': 1, 'two': 7}}, epoch_images=None,
+                   epoch_of={'one': 2})
+    assert batches.schedule.epoch_images == 2 * 5 * 8 // 4
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ({'epoch_of': {'one': 0.5}}, 'epoch_images=12; remove one of both'),
+    ({'epoch_images': None, 'epoch_of': {'three': 0.5}}, "names 'three'.*known: one, two"),
+    ({'epoch_images': None, 'epoch_of': {}}, 'one dataset of the mix'),
+    ({'epoch_images': None, 'epoch_of': {'one': 1, 'two': 1}}, 'one dataset of the mix'),
+    ({'epoch_images': None, 'epoch_of': {'one': 0}}, 'above 0 is needed'),
+    ({'epoch_images': None, 'epoch_of': {'one': None}}, 'above 0 is needed')])
+def test_epochs_of_no_dataset_are_refused(images, options, message):
+    with pytest.raises(ValueError, match=message):
+        made(images, {'type': 'concat'}, **options)
+
+
 def test_what_does_not_fit_is_refused(images):
     with pytest.raises(TypeError, match='needs a MultiDatasetSampler, got list'):
         CropScheduleBatchSampler([], 2, (8, 16), 3)

@@ -2,15 +2,20 @@
 # of 800x800, flips, Gaussian blur, colours changed by a tenth, batches of 16 (`batch_size` is per
 # process: with n GPUs 16 / n), 180 epochs. The paper names neither the blur's width nor how often
 # it blurs. What a scaled image lacks of a crop is padded and has no label.
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadLabelMap'),
+load = [dict(type='LoadImageFromFile'), dict(type='LoadLabelMap')]
+augment = [
     dict(type='RandomScale', ratio_range=(0.5, 2.0)),
     dict(type='PlannedCrop'),
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomColourJitter', brightness=0.1, contrast=0.1, saturation=0.1, hue=0.1),
     dict(type='RandomGaussianBlur', sigma_range=(0.15, 1.3), prob=0.5),
-    dict(type='PackSegInputs'),
+]
+train_pipeline = [*load, *augment, dict(type='PackSegInputs')]
+# For soft pseudo labels (Table 7); images that have none are as above.
+soft_train_pipeline = [
+    *load,
+    dict(type='LoadSoftLabel'), *augment,
+    dict(type='PackSoftSegInputs')
 ]
 val_pipeline = [
     dict(type='LoadImageFromFile'),
