@@ -3,7 +3,8 @@
 Every seed trains a teacher, which labels images, and students that differ in what they make of
 them, for as many iterations: the paper's students train longer, the more pseudo labels they see,
 and it repeats real labels to tell the one from the other; here the teacher has had the longest
-training itself, and a row of half of it says what length is worth. Finished runs are kept in ``--out`` and not repeated, so an interrupted call goes on.
+training itself, and a row of half of it says what length is worth. Finished runs are kept in
+``--out`` and not repeated, so an interrupted call goes on.
 
     python benchmarks/self_training_results.py --set toyworld --out work_dirs/self_training_results
     python benchmarks/self_training_results.py --set realbench --out work_dirs/self_training_results
