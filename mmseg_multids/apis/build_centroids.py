@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -20,10 +19,9 @@ from ..datasets.metainfo import chosen_entries, unlabelled_names, whole_entry
 from ..datasets.multi_dataset import own_where_alone
 from ..functional.centroids import check_settings, find_objects
 from ..registry import DATASETS
+from .progress import Progress
 from .trained import name_of
 
-#: Seconds between two lines that say how far it is.
-_SAY_EVERY = 5.0
 #: After so many label maps that cannot be read the rest is not tried.
 _MAX_BAD = 100
 #: So many of them are listed.
@@ -87,15 +85,12 @@ def build_centroids(images: MultiDataset, dataset: str, split: str | None = None
     maps = LabelMaps(images, dataset)
     settings = {'min_area': int(min_area), 'connectivity': int(connectivity), 'point': point}
     found, bad = [], []
-    begin = said = time.monotonic()
+    said = Progress(len(maps), say, dataset)
     for done, result in enumerate(read_all(_ObjectsOf(maps, settings), workers), 1):
         (bad if isinstance(result, str) else found).append(result)
         if len(bad) >= _MAX_BAD:
             break
-        now = time.monotonic()
-        if say is not None and (now - said >= _SAY_EVERY or done == len(maps)):
-            said = now
-            say(f'{dataset}: {progress(done, len(maps), now - begin)}')
+        said.tell(done)
     if bad:
         lines = bad[:_LISTED] + ([f'and {len(bad) - _LISTED} more'] if len(bad) > _LISTED else [])
         stopped = '' if done == len(maps) else f'; stopped after {done}'
@@ -134,15 +129,6 @@ def read_all(dataset: torch.utils.data.Dataset, workers: int) -> Iterator:
 
 def _same(item):
     return item
-
-
-def progress(done: int, total: int, seconds: float) -> str:
-    """Say how far a pass over images is, how fast, and how long it will take."""
-    rate = done / max(seconds, 1e-9)
-    left = round((total - done) / rate)
-    hours, minutes = divmod(left // 60, 60)
-    time_left = f'{hours}:{minutes:02d}:{left % 60:02d}' if hours else f'{minutes}:{left % 60:02d}'
-    return f'{done} of {total} images, {rate:.1f} images/s, {time_left} left'
 
 
 def format_centroids(index: CentroidIndex) -> str:

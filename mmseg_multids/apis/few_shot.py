@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -17,11 +16,10 @@ from ..datasets import MultiDataset
 from ..datasets.label_maps import LabelMaps
 from ..datasets.metainfo import whole_entry
 from ..datasets.randomness import mix, permuted
-from .build_centroids import labelled_images, progress, read_all
+from .build_centroids import labelled_images, read_all
+from .progress import Progress
 
 _IMAGES, _CLASSES = 6, 7  # streams of random numbers; those of plans and centroids are 1 to 5
-#: Seconds between two lines that say how far it is.
-_SAY_EVERY = 5.0
 
 
 class Shots(NamedTuple):
@@ -135,15 +133,12 @@ def classes_shown(maps: LabelMaps, workers: int = 0,
         ValueError: A label map cannot be read; it is named.
     """
     shows = np.zeros((len(maps), len(maps.classes)), dtype=bool)
-    begin = said = time.monotonic()
+    said = Progress(len(maps), say, maps.dataset)
     for i, found in enumerate(read_all(_IdsOf(maps), workers)):
         if isinstance(found, str):
             raise ValueError(found)
         shows[i, found] = True
-        now = time.monotonic()
-        if say is not None and (now - said >= _SAY_EVERY or i + 1 == len(maps)):
-            said = now
-            say(f'{maps.dataset}: {progress(i + 1, len(maps), now - begin)}')
+        said.tell(i + 1)
     return shows
 
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 import torch.multiprocessing as mp
 
-from .build_centroids import progress
-
-#: Seconds between two lines that say how far it is.
-_SAY_EVERY = 5.0
+from .progress import Progress
 
 
 class Work(Protocol):
@@ -43,23 +39,14 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
         OSError: As the work in one of the processes.
         ValueError: As the work in one of the processes.
     """
-    begin = said = time.monotonic()
-    told = 0
-
-    def tell(done: int) -> None:
-        nonlocal said, told
-        now = time.monotonic()
-        if say is not None and done > told and (now - said >= _SAY_EVERY or done == len(indices)):
-            said, told = now, done
-            say(progress(done, len(indices), now - begin))
-
+    said = Progress(len(indices), say)
     if not indices:
         return
     if processes == 1:
         work.start(None)
         for done, index in enumerate(indices, 1):
             work(index)
-            tell(done)
+            said.tell(done)
         return
     context = mp.get_context('spawn')
     counts, errors = [context.Value('q', 0) for _ in range(processes)], context.SimpleQueue()
@@ -69,7 +56,7 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
         pickle.dumps(work), list(indices), processes, gpus, threads, counts, errors, os.getpid()))
     try:
         while not running.join(timeout=1.0):
-            tell(sum(count.value for count in counts))
+            said.tell(sum(count.value for count in counts))
     except Exception:
         if not errors.empty():
             kind, arguments = errors.get()
@@ -79,7 +66,7 @@ def share_out(work: Work, indices: Sequence[int], processes: int = 1, gpus: int 
         for process in running.processes:
             if process.is_alive():
                 process.kill()
-    tell(len(indices))
+    said.tell(len(indices))
 
 
 def _one_share(number: int, pickled: bytes, indices: Sequence[int], processes: int, gpus: int,

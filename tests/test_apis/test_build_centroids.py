@@ -7,7 +7,6 @@ from mmseg_multids.apis.build_centroids import (
     build_centroids,
     format_centroids,
     labelled_images,
-    progress,
 )
 from mmseg_multids.datasets import MultiDataset
 from mmseg_multids.datasets.centroids import open_centroids
@@ -127,8 +126,3 @@ def test_what_is_said(tmp_path):
     assert text.endswith('1 of 3 classes have no object: c')
     row, = (line.split('|') for line in text.splitlines() if line.startswith('| a'))
     assert [int(cell) for cell in row[2:4]] == [index.num_objects[0], 3]
-
-
-def test_progress():
-    assert progress(200, 1000, 10.0) == '200 of 1000 images, 20.0 images/s, 0:40 left'
-    assert progress(100, 1000000, 100.0) == '100 of 1000000 images, 1.0 images/s, 277:45:00 left'

@@ -36,7 +36,7 @@ def halves(step: int, unlabelled: bool = False):
     for i, (image, sample) in enumerate(zip(data['inputs'], data['data_samples'])):
         image += torch.tensor(40 * step + 10 * i, dtype=torch.uint8)
         if unlabelled and i >= 2:
-            sample.gt_sem_seg.data[:, 8:] = 255
+            sample.gt_sem_seg.data[:, 8 if sample.metainfo['dataset'] == 'one' else 16:] = 255
     return data
 
 
@@ -136,11 +136,17 @@ def one_process_in_halves(model, batches_of_step) -> dict:
     return model.state_dict()
 
 
-def test_the_normaliser_may_count_labelled_pixels_of_all_processes():
-    """Rank 1 has a quarter of the labels; with the option each pixel counts alike."""
-    joint = train(small(dataset_norm={}), steps_of('unlabelled'), False)
-    found = two_processes('unlabelled', {'sync': True}, {'sync_normalizer': True})
+@pytest.mark.parametrize('reduction', ['mean', 'pixels'])
+def test_the_normaliser_may_count_labelled_pixels_of_all_processes(reduction):
+    """Rank 1 has a quarter to a half of the labels; with the option each pixel counts alike."""
+    alone = small(dataset_norm={})
+    alone.decode_head.dataset_reduction = reduction
+    joint = train(alone, steps_of('unlabelled'), False)
+    found = two_processes('unlabelled', {'sync': True}, {'sync_normalizer': True,
+                                                         'dataset_reduction': reduction})
     assert_same(found[0], joint)
+    if reduction == 'pixels':
+        return
     without = two_processes('unlabelled', {'sync': True})
     assert not torch.allclose(without[0]['backbone.conv1.weight'],
                               joint['backbone.conv1.weight'], rtol=2e-4, atol=2e-5)
