@@ -14,14 +14,15 @@ from mmseg_multids.apis.launch import (
     prepare_cpu_distributed,
     start_processes,
 )
-from mmseg_multids.apis.self_training import SelfTraining, format_stages
+from mmseg_multids.apis.self_training import SelfTraining
+from mmseg_multids.apis.training_stage import format_stages
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = common_parser(
         'Train a teacher, label images with it, and train a student on real and pseudo labels '
-        '(Zhu et al., section 3.1), as `self_training` of the student\'s config says. The same '
-        'command again goes on where it was stopped')
+        '(Zhu et al., section 3.1), as `self_training` of the student\'s config says; '
+        '--cfg-options are of that config. The same command again goes on where it was stopped')
     parser.add_argument('--loops', type=int, default=1, metavar='N',
                         help='so many students, each taught by the one before (default: 1)')
     parser.add_argument('--teacher', metavar='CHECKPOINT',
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Do all stages and print what they reached."""
+    """Do all stages and print what they reached; ends with 1 if images could not be read."""
     args = _parser().parse_args(argv)
     try:
         cfg = load_config(args)
@@ -45,7 +46,14 @@ def main(argv: list[str] | None = None) -> None:
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f'self_train: {error}')
     if get_rank() == 0:
-        print(format_stages(stages), flush=True)
+        print(format_stages(stages))
+        print(f'summary: {training.root / "self_training.json"}', flush=True)
+    failed = {image: why for found in training.unreadable.values() for image, why in found.items()}
+    if failed and get_rank() == 0:
+        listed = '\n'.join(f'  {image}: {why}' for image, why in list(failed.items())[:10])
+        more = f'\n  and {len(failed) - 10} more' if len(failed) > 10 else ''
+        sys.exit(f'self_train: all stages are done, but {len(failed)} image(s) could not be read '
+                 f'and have no pseudo labels:\n{listed}{more}')
 
 
 if __name__ == '__main__':

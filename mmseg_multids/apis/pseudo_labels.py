@@ -117,7 +117,7 @@ def generate_pseudo_labels(
                       Augmentation(tuple(map(float, scales)), flip, tile, overlap))
     folder = PseudoLabelFolder(out)
     manifest = {
-        'format': FORMAT, 'checkpoint_sha256': _sha256(checkpoint), 'target': target,
+        'format': FORMAT, 'checkpoint_sha256': sha256_of(checkpoint), 'target': target,
         'classes': list(space.classes), 'palette': [list(c) for c in space.palette],
         'ignore_index': 255 if space.num_classes <= 255 else 65535,
         'settings': {'images_of': images_of, 'scales': list(map(float, scales)), 'flip': flip,
@@ -127,7 +127,7 @@ def generate_pseudo_labels(
                      'complete': images.dataset if complete else None},
         'image_root': images.root, 'images': list(images.images)}
     model.eval()
-    _alone(lambda: folder.begin(manifest))
+    alone(lambda: folder.begin(manifest))
     gpus = torch.cuda.device_count() if next(model.parameters()).is_cuda else 0
     mine = range(get_rank(), len(images), get_world_size())
     said = say if get_rank() == 0 else None
@@ -138,12 +138,12 @@ def generate_pseudo_labels(
         share_out(work, [i for i in mine if not work.done(i)], processes, gpus, said)
     barrier()
     if portions is not None:
-        lowest = _alone(lambda: _choose(folder, images, [portions[c] for c in space.classes]))
+        lowest = alone(lambda: _choose(folder, images, [portions[c] for c in space.classes]))
         select = SelectPixels(folder, images, space.num_classes, manifest['ignore_index'], lowest)
         left = [i for i in mine if not select.done(i)]
         share_out(select, left, processes if len(left) > _FEW else 1, 0, said)
         barrier()
-    _alone(lambda: _finish(folder, images, manifest))
+    alone(lambda: _finish(folder, images, manifest))
     with open(folder.path / 'statistics.json', encoding='utf-8') as file:
         return PseudoLabels(folder.path, json.load(file), folder.read_failed())
 
@@ -163,7 +163,8 @@ def _portions(portion, classes: Sequence[str]) -> dict[str, float] | None:
     return {name: float(given.get(name, others)) for name in classes}
 
 
-def _sha256(path: str | os.PathLike) -> str:
+def sha256_of(path: str | os.PathLike) -> str:
+    """Return the checksum of a checkpoint file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path} does not exist')
     digest = hashlib.sha256()
@@ -178,7 +179,7 @@ def _plain(part):
     return json.loads(json.dumps(part, default=str))
 
 
-def _alone(function: Callable):
+def alone(function: Callable):
     """Call in the first process, while the others wait; all get what it returned or raised."""
     found: list = [None, None]
     if get_rank() == 0:
