@@ -417,7 +417,7 @@ def test_another_seed_or_a_begun_stage_of_another_config_is_refused(whole, here,
 
 
 @pytest.mark.parametrize('checkpoints', [
-    {'interval': 2, 'save_last': False}, {'interval': 100, 'save_last': False}, {'interval': 100}])
+    {'interval': 2, 'save_last': False}, {'interval': 100, 'save_last': False}])
 def test_the_last_weights_are_taken_whatever_is_saved(here, whole, tmp_path, checkpoints):
     """A student of 3 iterations; with ``interval=2`` there would be those of the second."""
     cfg = student(here)
