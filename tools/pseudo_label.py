@@ -35,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--images-of', metavar='NAME',
                         help='dataset whose batch norms apply to the images (default: --dataset, '
                         'else --label-space)')
-    augment = parser.add_argument_group('test-time augmentation (section 4.3); scores are averaged')
+    augment = parser.add_argument_group('test-time augmentation (section 4.3, of tests); scores '
+                                        'are averaged')
     augment.add_argument('--scales', type=float, nargs='+', default=[1.0], metavar='FACTOR',
                          help='factors of size, such as 0.5 1 2 (default: 1)')
     augment.add_argument('--flip', action='store_true', help='also mirrored')

@@ -74,7 +74,8 @@ def generate_pseudo_labels(
             Default: the model's only dataset.
         images_of: The dataset whose batch norms apply to the images. Default: the dataset of the
             images if the model knows it, else the label space if it is a dataset.
-        scales: The scores are averaged over images of these sizes (section 4.3),
+        scales: The scores are averaged over images of these sizes (section 4.3 of testing; the
+            paper does not say whether pseudo labels are made so),
         flip: also mirrored ones.
         tile: Height and width of the tiles that an image is scored in. Default: as ``test_cfg``.
         overlap: Share of a tile that it has in common with the next one.

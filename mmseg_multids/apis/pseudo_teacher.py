@@ -61,8 +61,9 @@ class UnreadableImage(Exception):
 class Teacher:
     """A model that scores the classes of a target in each pixel of an image.
 
-    Zhu et al., section 4.3: "multi-scaled, left-right flipped and overlapping-tiled images". The
-    scores are averaged by :class:`MultiDatasetTTAModel`.
+    Zhu et al., section 4.3: "multi-scaled, left-right flipped and overlapping-tiled images", which
+    the paper says of its test submission; whether its teachers label so it does not say. The scores
+    are averaged by :class:`MultiDatasetTTAModel`.
 
     Args:
         model: Has ``cfg.test_pipeline``, as a model of ``init_model``.
