@@ -7,7 +7,7 @@ import sys
 
 import torch
 from mmengine.config import DictAction
-from mmengine.dist import get_local_rank, get_rank
+from mmengine.dist import get_rank
 
 from mmseg_multids.apis.launch import start_processes
 from mmseg_multids.apis.pseudo_images import images_in, images_of_dataset
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
         model = load_trained(args.checkpoint, cfg).model
         model.cfg = cfg
         if torch.cuda.is_available():
-            model.to(f'cuda:{get_local_rank() % torch.cuda.device_count()}')
+            model.to(torch.device('cuda', torch.cuda.current_device()))
         found = generate_pseudo_labels(
             model, images, args.out, args.checkpoint, args.label_space, args.images_of,
             args.scales, args.flip, None if args.tile is None else tuple(args.tile), args.overlap,
