@@ -30,7 +30,7 @@ IMAGES = ['cityscapes/leftImg8bit/train_extra', 'mapillary/training/images']
 
 
 @pytest.mark.parametrize('name', STUDENTS)
-def test_the_settings_of_the_paper(name):
+def test_the_settings_of_the_paper(name, tmp_path, monkeypatch):
     cfg = config(name)
     own = config(f'selftrain_teacher_{network_of(name)}_cityscapes')
     for key in ('optim_wrapper', 'param_scheduler', 'sync_bn'):
@@ -50,7 +50,12 @@ def test_the_settings_of_the_paper(name):
     assert made.labels.scales == (0.5, 1.0, 2.0) and made.labels.flip
     # Students of other labels have their own; the others share those of the first one.
     run = name if name in TARGETS or name.endswith('soft') else 'selftrain_student_x50_cityscapes'
-    assert SelfTraining(cfg_in(cfg, '.')).dataset == 'cityscapes_pseudo'
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path))
+    for i, images in enumerate(made.images):
+        (tmp_path / images).mkdir(parents=True)
+        (tmp_path / images / f'{i}.png').write_bytes(b'')
+    training = SelfTraining(cfg_in(cfg, tmp_path / 'run'))
+    assert training.dataset == 'cityscapes_pseudo' and len(training.images) == len(made.images)
     entry = cfg.datasets[1]
     folder = entry.get('folder') or entry.extends.folder
     assert folder == f'work_dirs/{run}/loop1/pseudo_labels'
