@@ -37,6 +37,7 @@ from .training_stage import (
     FINISHED,
     Stage,
     as_json,
+    check_trainable,
     last_checkpoint,
     release_memory,
     train_stage,
@@ -134,6 +135,9 @@ class SelfTraining:
             raise ValueError(f'loops={loops}: at least 1 is needed')
         if not (self._folder(1) / 'pseudo_labels' / FINISHED).is_file():
             self._check_target()
+            if self._student_classes() is not None:  # else they are those of the labels
+                with self._named('student 1'):
+                    check_trainable(self.cfg)
         self.stages, self.unreadable = [], {}
         teacher, cfg = self.teacher, self.teacher_cfg
         if teacher is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +77,12 @@ def read_checkpoint(checkpoint: str | Path) -> dict:
     """
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint {checkpoint} does not exist')
-    stored = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
+    try:
+        stored = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f'{checkpoint} is no checkpoint, or a part of one: it cannot be read '
+                         f'({str(error).splitlines()[0] if str(error) else "it ends too early"})') \
+            from error
     state = stored.get('state_dict') if isinstance(stored, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f'{checkpoint} is no checkpoint: it has no state_dict')

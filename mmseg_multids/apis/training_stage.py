@@ -18,11 +18,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from prettytable import PrettyTable
 
+from ..datasets.metainfo import whole_entry
+from ..datasets.plans import build_plan, crop_sizes_of, refuse_unknown
 from ..files import replacing
 from ..label_spaces.json_files import read_json
 from .launch import prepare_cpu_distributed
 from .pseudo_labels import alone
-from .trained import read_checkpoint
+from .trained import build_segmentor, read_checkpoint
 
 #: What a stage was asked to do, written when it begins.
 ASKED = 'stage.json'
@@ -46,6 +48,27 @@ class Stage(NamedTuple):
     #: Of the last validation, as ``city/mIoU``; empty without one.
     metrics: dict[str, float]
     seconds: float
+
+
+def check_trainable(cfg: Config) -> None:
+    """Refuse what a config's training would refuse, as far as that is known without its images.
+
+    The network is built, without weights, and datasets that the plan, the sampler and the batch
+    sampler name are looked for.
+
+    Raises:
+        ValueError: The network or the plan cannot be; a name of no dataset.
+    """
+    build_segmentor(cfg)
+    loader = cfg.train_dataloader
+    sizes = {whole_entry(entry)['name']: 1 for entry in loader.dataset.datasets}  # not known yet
+    sampler, batches = loader.get('sampler') or {}, loader.get('batch_sampler') or {}
+    if sampler.get('plan'):
+        build_plan(sampler['plan'], sizes, loader.get('batch_size'))
+    crop_sizes_of(sampler.get('crop_size'), sizes)
+    for key, names in (('centroids', sampler.get('centroids')),
+                       ('epoch_of', batches.get('epoch_of'))):
+        refuse_unknown(names or {}, sizes, key)
 
 
 def train_stage(name: str, cfg: Config, folder: Path, asked: dict,

@@ -16,7 +16,7 @@ classes come equally often, and each walks through its objects (self-training, s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import gcd
 from typing import NamedTuple
@@ -152,7 +152,7 @@ def crop_sizes_of(crop_size: tuple[int, int] | Mapping[str, tuple[int, int]] | N
         return {}
     if not isinstance(crop_size, Mapping):
         crop_size = {name: crop_size for name in sizes}
-    _refuse_unknown(crop_size, sizes, 'crop_size')
+    refuse_unknown(crop_size, sizes, 'crop_size')
     for name, size in crop_size.items():
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'crop_size of {name} is {size}: height and width above 0 are needed')
@@ -211,11 +211,11 @@ def _alternate(sizes, batch_size, counts=None, first=None, interval=None):
         if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
             raise ValueError(f"plan 'alternate': interval={interval!r} (batches of {first!r} in a "
                              'cycle); a whole number from 1 is needed')
-        _refuse_unknown([first], sizes, 'first')
+        refuse_unknown([first], sizes, 'first')
         counts = {name: interval if name == first else 1 for name in sizes}
         order = [first, *(name for name in sizes if name != first)]
     else:
-        _refuse_unknown(counts or {}, sizes, 'counts')
+        refuse_unknown(counts or {}, sizes, 'counts')
         counts = {name: (counts or {}).get(name, 1) for name in sizes}
         order = list(sizes)
     _refuse_fractions(counts, sizes)
@@ -224,7 +224,7 @@ def _alternate(sizes, batch_size, counts=None, first=None, interval=None):
 
 def _mixed(sizes, batch_size, counts=None, alpha=None):
     if counts is not None:
-        _refuse_unknown(counts, sizes, 'counts')
+        refuse_unknown(counts, sizes, 'counts')
         counts = {name: counts.get(name, 0) for name in sizes}
         _refuse_fractions(counts, sizes)
         if sum(counts.values()) != batch_size:
@@ -247,11 +247,12 @@ def _ratio(sizes, batch_size, ratio=None, alpha=None):
         weights = {name: Fraction(float(size) ** alpha) for name, size in sizes.items()}
         # Long enough that rounding to whole slots changes no share by more than a thousandth.
         return list(_apportion(weights, 1000 * len(sizes), sizes).items()), True
-    _refuse_unknown(ratio, sizes, 'ratio')
+    refuse_unknown(ratio, sizes, 'ratio')
     weights = {name: Fraction(str(ratio.get(name, 0))) for name in sizes}
     if min(weights.values()) <= 0:
-        raise ValueError(f"plan 'ratio': every dataset needs a weight above 0, got {ratio}; "
-                         f'sizes: {sizes}')
+        raise ValueError(f"plan 'ratio': every dataset needs a weight above 0, got {dict(ratio)}; "
+                         f'the datasets: {", ".join(sizes)}. One that is not to be drawn is left '
+                         'out of train_dataloader.dataset.datasets')
     scale = 1
     for weight in weights.values():
         scale = scale * weight.denominator // gcd(scale, weight.denominator)
@@ -284,7 +285,8 @@ def _refuse_fractions(counts, sizes, weights=None, total=None):
                              'batch, or give the counts')
 
 
-def _refuse_unknown(names, sizes, argument):
+def refuse_unknown(names: Iterable[str], sizes: Mapping[str, int], argument: str) -> None:
+    """Raise ValueError where an argument names a dataset that is not in the mix."""
     unknown = [name for name in names if name not in sizes]
     if unknown:
         raise ValueError(f'{argument} names {unknown[0]!r}, which is not in the mix; known: '

@@ -16,7 +16,8 @@ FORMAT = 'mmseg_multids/pseudo_labels/1'
 #: What a manifest holds, in the order in which manifests are compared. Its ``hash`` is over these.
 _KEYS = ('format', 'checkpoint_sha256', 'target', 'classes', 'palette', 'ignore_index', 'settings',
          'image_root', 'images')
-_AGAIN = 'write into another folder (--out), or delete this one'
+_AGAIN = ('write into another folder (--out), or delete this one (of tools/self_train.py: choose '
+          'another --work-dir)')
 
 
 class PseudoLabelFolder:
@@ -140,7 +141,8 @@ def find_pseudo_labels(path: str | os.PathLike) -> PseudoLabelFolder:
         raise FileNotFoundError(
             f'no pseudo labels in {str(path)!r}: {found.manifest_file.absolute()} does not exist. '
             'Make them with tools/pseudo_label.py CONFIG CHECKPOINT IMAGES --out '
-            f'{os.fspath(path)}')
+            f'{os.fspath(path)}, or with tools/self_train.py CONFIG; or name the folder where they '
+            "are (the entry's `folder`)")
     return found
 
 

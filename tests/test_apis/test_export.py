@@ -320,6 +320,12 @@ def test_missing_and_unfit_files(toy, tmp_path):
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match='list.pth is no checkpoint'):
         export(tmp_path / 'list.pth', 'one', tmp_path / 'plain', toy[0])
+    whole = toy[1].read_bytes()
+    for name, held in (('text.pth', b'no weights'), ('empty.pth', b''),
+                       ('part.pth', whole[:len(whole) // 2])):
+        (tmp_path / name).write_bytes(held)
+        with pytest.raises(ValueError, match=f'{name} is no checkpoint, or a part of one'):
+            export(tmp_path / name, 'one', tmp_path / 'plain', toy[0])
 
 
 def test_the_checkpoint_alone_is_enough(toy):

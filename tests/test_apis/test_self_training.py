@@ -475,6 +475,26 @@ def test_keys_that_cannot_be_are_refused_at_once(here, tmp_path, own, words):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(('change', 'words'), [
+    (lambda c: c.model.decode_head.update(dataset_weights={'pseudos': 0.5}),
+     "dataset_weights names 'pseudos'.*known: city, pseudo"),
+    (lambda c: c.train_dataloader.sampler.plan.ratio.update(pseudo=0),
+     "every dataset needs a weight above 0, got {.*'pseudo': 0}; the datasets: city, pseudo"),
+    (lambda c: c.train_dataloader.sampler.update(crop_size={'town': (8, 8)}),
+     "crop_size names 'town'"),
+    (lambda c: c.train_dataloader.sampler.centroids.update(town='x.npz'), "centroids names 'town'"),
+    (lambda c: c.train_dataloader.update(batch_sampler={'epoch_of': {'town': 1}}),
+     "epoch_of names 'town'"),
+])
+def test_a_student_that_cannot_be_trained_is_refused_before_the_teacher_is(
+        here, tmp_path, change, words):
+    cfg = student(here)
+    change(cfg)
+    with pytest.raises(ValueError, match='^student 1: .*' + words):
+        begun(cfg, tmp_path / 'run').run()
+    assert not (tmp_path / 'run' / 'teacher').exists()
+
+
 def test_what_is_missing_is_named(here, tmp_path):
     cfg = student(here)
     for change, kind, words in (
