@@ -24,7 +24,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from runs import ROOT, launch, launch_all, plain_dumps
+from runs import ROOT, launch, launch_all, plain_dumps, quiet
 from uniseg_results import cell
 
 from mmseg_multids.files import replacing
@@ -64,18 +64,12 @@ ROWS = {
 
 
 def _quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
-    """Nothing but training."""
-    cfg.custom_hooks = [h for h in cfg.custom_hooks if h.type == 'PrototypeContrastHook'
-                        and cfg.model.type == 'MultiDatasetPretrainer']
-    # Schedules must begin before the end.
-    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = min(50, iters // 4)
-    cfg.merge_from_dict({
-        'work_dir': str(folder), 'experiment_name': f'{folder.name}_{time.time_ns()}',
-        'log_level': 'WARNING', 'randomness': {'seed': seed}, 'train_cfg.max_iters': iters,
-        'train_cfg.val_begin': 10 ** 9, 'train_dataloader.num_workers': 0,
-        'train_dataloader.persistent_workers': False, 'val_dataloader.num_workers': 0,
-        'test_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9,
-        'default_hooks.checkpoint.save_last': False})
+    """Nothing but training; what pretraining needs stays, and no checkpoint is written."""
+    kept = [h for h in cfg.custom_hooks if h.type == 'PrototypeContrastHook'
+            and cfg.model.type == 'MultiDatasetPretrainer']
+    quiet(cfg, folder, seed, iters)
+    cfg.custom_hooks = kept
+    cfg.default_hooks.checkpoint.save_last = False
     return cfg
 
 

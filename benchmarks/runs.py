@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,20 @@ def plain_dumps() -> Iterator[None]:
         yield
     finally:
         Config.pretty_text = pretty
+
+
+def quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
+    """Nothing but training for some iterations; images are read in this process."""
+    cfg.custom_hooks = []
+    # Warm-up must end before the run does.
+    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = max(1, min(50, iters // 4))
+    cfg.merge_from_dict({
+        'work_dir': str(folder), 'experiment_name': f'{folder.name}_{time.time_ns()}',
+        'log_level': 'WARNING', 'randomness': {'seed': seed}, 'train_cfg.max_iters': iters,
+        'train_cfg.val_begin': 10 ** 9, 'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False, 'val_dataloader.num_workers': 0,
+        'test_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9})
+    return cfg
 
 
 def launch(script: str, run: Sequence, folder: Path, options: Sequence[str]) -> None:

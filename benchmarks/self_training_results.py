@@ -2,8 +2,8 @@
 
 Every seed trains a teacher, which labels images, and students that differ in what they make of
 them, for as many iterations: the paper's students train longer, the more pseudo labels they see,
-and it repeats real labels to tell the one from the other; here the teacher has had the longest
-training itself, and a row of half of it says what length is worth. Finished runs are kept in
+and it repeats real labels to tell the one from the other; here a row of twice the length on real
+labels says what length is worth. Finished runs are kept in
 ``--out`` and not repeated, so an interrupted call goes on.
 
     python benchmarks/self_training_results.py --set toyworld --out work_dirs/self_training_results
@@ -21,11 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from runs import ROOT, launch, launch_all, plain_dumps
+from runs import ROOT, launch, launch_all, plain_dumps, quiet
 from uniseg_results import cell
 
 from mmseg_multids.apis.build_centroids import build_centroids, labelled_images
@@ -35,8 +36,10 @@ from mmseg_multids.apis.pseudo_labels import generate_pseudo_labels
 from mmseg_multids.apis.trained import load_trained
 from mmseg_multids.datasets.data_root import resolve_data_root
 from mmseg_multids.datasets.label_maps import LabelMaps
+from mmseg_multids.datasets.pseudo_folder import PseudoLabelFolder, label_name
 from mmseg_multids.datasets.subsets import write_subset
 from mmseg_multids.datasets.toyworld.disk import write_view
+from mmseg_multids.evaluation.iou import count_pixels, score_dataset
 from mmseg_multids.files import replacing
 
 
@@ -51,22 +54,26 @@ class Set(NamedTuple):
     target_file: str
     target: str
     target_images: str
-    #: Scale of crops, relative to the images.
+    #: Scale of crops, relative to the images, and their sides; without a schedule the largest.
     scales: tuple[float, float]
+    sizes: tuple[int, ...]
+    #: Scales at which the teacher labels.
+    label_scales: tuple[float, ...]
+    #: Iterations of the teacher.
+    iters: int
 
 
 SETS = {
     'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
-                    'atlas', 'toyworld/atlas/images/train', (0.75, 1.5)),
+                    'atlas', 'toyworld/atlas/images/train', (0.75, 1.5), (32, 40, 48, 56, 64),
+                    (1.0, 1.5), 600),
     'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
-                     (0.4, 1.0))}
+                     (0.4, 1.0), (48, 60, 72, 84, 96), (0.5, 1.0), 500)}
 #: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
-IMAGE, REAL, WRITTEN = 96, 60, 300
-#: Sides of crops; without a schedule the largest.
-SIZES = (32, 40, 48, 56, 64)
-#: The teacher's test-time augmentation; the paper's largest scale takes three times as long.
-LABELS = {'scales': (0.5, 1.0), 'flip': True}
+IMAGE, REAL, WRITTEN = 96, 8, 300
+#: Share of the images of the real dataset that have labels.
+SHARE = 1 / 24
 CENTROIDS, RANDOM = 'around objects', 'at random'
 
 
@@ -94,7 +101,7 @@ STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
 BEST = f'student 1:3, crops {CENTROIDS}'
 ROWS = {
     'teacher': Row(),
-    'real labels, half as long': Row(length=0.5),
+    'real labels taken twice': Row(length=2.0),
     **STUDENTS,
     'soft labels, 1:3': Row(3, soft=True),
     'pretrained on pseudo labels, then fine-tuned': Row(3, pretrain=0.75),
@@ -106,7 +113,7 @@ ROWS = {
 #: Rows of the tables.
 TABLES = {
     'Pseudo labels and their crops (Table 2)': [
-        'real labels, half as long', 'teacher', *STUDENTS],
+        'teacher', 'real labels taken twice', *STUDENTS],
     'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
         'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
         'second loop, 1:3'],
@@ -117,21 +124,6 @@ SHOTS = (2, 10, None)
 
 def _config(name: str) -> Config:
     return Config.fromfile(ROOT / 'configs' / 'self_training' / f'{name}.py')
-
-
-def _quiet(cfg: Config, folder: Path, seed: int, iters: int) -> Config:
-    """Nothing but training; images in this process."""
-    cfg.custom_hooks = []
-    cfg.param_scheduler[0].end = cfg.param_scheduler[1].begin = max(1, min(50, iters // 4))
-    cfg.merge_from_dict({
-        'work_dir': str(folder), 'experiment_name': f'{folder.name}_{time.time_ns()}',
-        'log_level': 'WARNING', 'randomness': {'seed': seed},
-        'train_cfg.val_begin': 10 ** 9, 'train_dataloader.num_workers': 0,
-        'train_dataloader.persistent_workers': False, 'val_dataloader.num_workers': 0,
-        'test_dataloader.num_workers': 0, 'default_hooks.checkpoint.interval': 10 ** 9})
-    if 'batch_sampler' not in cfg.train_dataloader:
-        cfg.train_cfg.max_iters = iters
-    return cfg
 
 
 def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
@@ -149,7 +141,7 @@ def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
             if step['type'] == 'RandomScale':
                 step['ratio_range'] = SETS[which].scales
             elif step['type'] == 'PlannedCrop':
-                step['crop_size'] = (SIZES[-1], SIZES[-1])
+                step['crop_size'] = (SETS[which].sizes[-1],) * 2
 
 
 def _entries(cfg: Config) -> list:
@@ -172,7 +164,10 @@ def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
 def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Path) -> float:
     """Train; returns the seconds it took."""
     _small(cfg, which, seed, out)
-    runner = Runner.from_cfg(_quiet(cfg, folder, seed, iters))
+    quiet(cfg, folder, seed, iters)
+    if 'batch_sampler' in cfg.train_dataloader:
+        cfg.train_cfg.max_iters = None  # as its schedule says
+    runner = Runner.from_cfg(cfg)
     begin = time.monotonic()
     runner.train()
     return time.monotonic() - begin
@@ -181,7 +176,7 @@ def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Pa
 def _test(cfg: Config, which: str, seed: int, folder: Path, out: Path) -> dict[str, float]:
     """Return the mIoU of the last checkpoint on all datasets of the test loader."""
     _small(cfg, which, seed, out)
-    runner = Runner.from_cfg(_quiet(cfg, folder, seed, 100))
+    runner = Runner.from_cfg(quiet(cfg, folder, seed, 100))
     runner.load_checkpoint(_checkpoint(folder))
     found = runner.test()
     return {key: float(value) for key, value in found.items() if key.endswith('/mIoU')
@@ -221,12 +216,27 @@ def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled:
     settings = _config(SETS[which].student).self_training
     generate_pseudo_labels(model, images_in(pool_of(which, args, labelled)),
                            folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=4,
-                           **LABELS)
+                           scales=SETS[which].label_scales, flip=True)
     student = student_config(which, ROWS[BEST], folder)
     _small(student, which, seed, args.out)
     name = f'{SETS[which].name}_pseudo'
     build_centroids(labelled_images(student, 'train', [name]), name, 'train',
                     **settings.centroids).save(folder / 'centroids.npz')
+
+
+def quality(which: str, labels: Path, args: argparse.Namespace) -> float:
+    """Return the mIoU of pseudo labels of the labelled dataset's images, whose truth is there."""
+    images = images_in(pool_of(which, args, 'pool'))
+    made, counts = PseudoLabelFolder(labels / 'pseudo_labels'), []
+    classes = made.read_manifest()['classes']
+    for i, image in enumerate(images.images):
+        folder = Path(images.path(i)).parent
+        dataset = folder.parent.parent
+        if dataset.name == SETS[which].name:
+            truth = dataset / 'labels' / folder.name / f'{Path(image).stem}.png'
+            counts.append(count_pixels(*(cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (
+                made.label(label_name(image)), truth)), len(classes)))
+    return 100 * score_dataset(counts, classes).mean()
 
 
 def student_config(which: str, row: Row, labels: Path) -> Config:
@@ -267,10 +277,9 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
             # which the first few have the largest crops, as 20 of the paper's 180.
             epochs = 24
             cfg.train_dataloader.batch_sampler = {
-                'type': 'CropScheduleBatchSampler', 'kind': row.schedule, 'sizes': SIZES,
-                'epochs': epochs, 'stage_epochs': 5, 'warmup_epochs': 3,
+                'type': 'CropScheduleBatchSampler', 'kind': row.schedule,
+                'sizes': SETS[which].sizes, 'epochs': epochs, 'stage_epochs': 5, 'warmup_epochs': 3,
                 'epoch_images': round(iters * cfg.train_dataloader.batch_size / epochs)}
-            cfg.train_cfg.max_iters = None
         if row.pretrain:
             before = copy.deepcopy(cfg)
             pseudo = f'{SETS[which].name}_pseudo'
@@ -290,7 +299,10 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
         for labelled in ('pool', 'target'):
             label(which, seed, teacher_cfg, _checkpoint(folder), labelled,
                   shared / f'labels_{labelled}', args)
-    return {'mIoU': scores, 'training seconds': seconds}
+    found = {'mIoU': scores, 'training seconds': seconds}
+    if name == 'teacher':
+        found['pseudo labels'] = quality(which, shared / 'labels_pool', args)
+    return found
 
 
 def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
@@ -357,7 +369,7 @@ def prepare(which: str, seeds: Sequence[int], out: Path) -> None:
     data = SETS[which]
     maps = LabelMaps(whole_split(_config(data.teacher), data.name), data.name)
     for seed in seeds:
-        chosen = choose_fraction(len(maps), 1 / 6, seed)
+        chosen = choose_fraction(len(maps), SHARE, seed)
         write_subset(_shared(which, seed, out) / 'labelled.txt', data.name, 'train',
                      [maps.name(i) for i in chosen])
 
@@ -401,6 +413,8 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
     blocks.append('\n'.join(lines))
     for name in [*ROWS, *few_shot_runs()]:
         seconds += sum(r['seconds'] for r in results(name))
+    labels = cell([r['pseudo labels'] for r in results('teacher')])
+    blocks.append(f'Pseudo labels of {SETS[which].name} against the truth: mIoU {labels}.')
     return '\n\n'.join([*blocks, f'{seconds / 60:.0f} minutes of one core in all.'])
 
 
@@ -409,7 +423,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--set', choices=SETS)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/self_training_results'))
-    parser.add_argument('--iters', type=int, default=500, help='iterations of the teacher')
+    parser.add_argument('--iters', type=int, help='iterations of the teacher')
     parser.add_argument('--seeds', type=int, nargs='+', default=(0, 1, 2))
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time')
     parser.add_argument('--one', help=argparse.SUPPRESS)
@@ -421,6 +435,7 @@ def main() -> None:
         return
     if args.set is None:
         parser.error('--set is needed')
+    args.iters = args.iters or SETS[args.set].iters
     prepare(args.set, args.seeds, args.out)
     options = ['--out', str(args.out), '--iters', str(args.iters)]
     last = [name for name in ROWS if ROWS[name].taught_by]

@@ -21,6 +21,8 @@ train_dataloader = dict(
     dataset=dict(datasets=datasets, pipeline={{_base_.rendered_train_pipeline}}))
 val_dataloader = dict(dataset=dict(datasets=datasets))
 test_dataloader = dict(dataset=dict(datasets=datasets))
+# From scratch, on few images, in few iterations: five times the usual.
+optim_wrapper = dict(optimizer=dict(lr=0.01))
 train_cfg = dict(max_iters=300, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=150))
 randomness = dict(seed=0)

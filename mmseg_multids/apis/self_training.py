@@ -17,13 +17,8 @@ from mmengine.config import Config
 from mmengine.dist import get_rank
 
 from ..datasets.centroids import CentroidIndex
-from ..datasets.data_root import DATA_ROOT_VARIABLE, resolve_data_root
-from ..datasets.metainfo import (
-    Borrowed,
-    borrowed_from_cfg,
-    label_space_from_cfg,
-    whole_entry,
-)
+from ..datasets.data_root import resolve_path
+from ..datasets.metainfo import borrowed_from_cfg, label_space_from_cfg, whole_entry
 from ..datasets.pseudo_folder import PseudoLabelFolder
 from ..functional.centroids import check_settings
 from ..label_spaces.json_files import read_json
@@ -236,7 +231,7 @@ class SelfTraining:
             raise ValueError('labels=dict(complete=True) needs the images of a dataset: '
                              "images=dict(dataset='NAME')")
         paths = [given] if isinstance(given, (str, os.PathLike)) else list(given)
-        return images_in([_place(path) for path in paths], leave_out=self.root)
+        return images_in([resolve_path(path) for path in paths], leave_out=self.root)
 
     def _check_target(self) -> None:
         """Refuse labels that the student could not train on, before the teacher is trained."""
@@ -331,13 +326,8 @@ class SelfTraining:
             if stored.pop('index', None) == CentroidIndex.load(path).hash and stored == asked:
                 self.say(f'centroids: done before ({path})')
                 return CentroidIndex.load(path).hash
-        # On its own, as students that are pretrained on pseudo labels alone have it.
-        cfg = copy.deepcopy(cfg)
-        dataset = cfg.train_dataloader.dataset
-        dataset.datasets = [{key: value for key, value in whole_entry(entry).items()
-                             if key not in Borrowed._fields} for entry in dataset.datasets
-                            if whole_entry(entry)['name'] == self.dataset]
-        images = labelled_images(cfg, dataset.get('split') or 'train')
+        split = cfg.train_dataloader.dataset.get('split') or 'train'
+        images = labelled_images(cfg, split, [self.dataset])
         index = build_centroids(images, self.dataset, 'train', workers=self.workers, say=self.say,
                                 **self.centroids)
         index.save(path)
@@ -411,13 +401,6 @@ def _names(cfg: Config) -> list[str]:
     loaders = (cfg.get(f'{kind}_dataloader') or {} for kind in ('train', 'val', 'test'))
     return [whole_entry(entry)['name'] for loader in loaders
             for entry in (loader.get('dataset') or {}).get('datasets') or ()]
-
-
-def _place(path: str | os.PathLike) -> str:
-    """Return a file or folder as datasets are found: below the data root, or as it stands."""
-    roots = [os.environ.get(DATA_ROOT_VARIABLE) or '.', 'data', '.']
-    files = [str(Path(root, path)) for root in roots if Path(root, path).is_file()]
-    return files[0] if files else resolve_data_root(path)
 
 
 def _silent(_: str) -> None:

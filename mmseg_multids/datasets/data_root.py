@@ -19,10 +19,7 @@ def resolve_data_root(data_root: str | os.PathLike) -> str:
         FileNotFoundError: None of them is a folder; all are listed.
     """
     path = Path(data_root)
-    root = os.environ.get(DATA_ROOT_VARIABLE)
-    candidates = [path]
-    if not path.is_absolute():
-        candidates = ([Path(root) / path] if root else []) + [Path('data') / path, path]
+    candidates = _candidates(path)
     for candidate in candidates:
         if candidate.is_dir():
             return str(candidate)
@@ -32,7 +29,25 @@ def resolve_data_root(data_root: str | os.PathLike) -> str:
             f'no folder for data_root={str(data_root)!r}: it {wrong}. An absolute path is taken as '
             'it is: correct it')
     looked = ', '.join(str(c.absolute()) for c in candidates)
-    unset = '' if root else f' ({DATA_ROOT_VARIABLE} is not set)'
+    unset = '' if os.environ.get(DATA_ROOT_VARIABLE) else f' ({DATA_ROOT_VARIABLE} is not set)'
     raise FileNotFoundError(
         f'no folder for data_root={str(data_root)!r}: looked for {looked}{unset}. Set '
         f'{DATA_ROOT_VARIABLE} to the folder that holds {path.name!r}, or link it as data/{path}')
+
+
+def resolve_path(path: str | os.PathLike) -> str:
+    """Return a file, or else a folder, looked for as :func:`resolve_data_root` does.
+
+    Raises:
+        FileNotFoundError: There is neither; the places are listed.
+    """
+    file = next((place for place in _candidates(Path(path)) if place.is_file()), None)
+    return resolve_data_root(path) if file is None else str(file)
+
+
+def _candidates(path: Path) -> list[Path]:
+    """Return where a file or folder may lie, best first."""
+    root = os.environ.get(DATA_ROOT_VARIABLE)
+    if path.is_absolute():
+        return [path]
+    return ([Path(root) / path] if root else []) + [Path('data') / path, path]
