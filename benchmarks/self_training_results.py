@@ -3,8 +3,8 @@
 Every seed trains a teacher, which labels images, and students that differ in what they make of
 them, for as many iterations: the paper's students train longer, the more pseudo labels they see,
 and it repeats real labels to tell the one from the other; here a row of twice the length on real
-labels says what length is worth. Finished runs are kept in
-``--out`` and not repeated, so an interrupted call goes on.
+labels says what length is worth. Finished runs are kept in ``--out`` and not repeated, so an
+interrupted call goes on.
 
     python benchmarks/self_training_results.py --set toyworld --out work_dirs/self_training_results
     python benchmarks/self_training_results.py --set realbench --out work_dirs/self_training_results
@@ -54,10 +54,9 @@ class Set(NamedTuple):
     target_file: str
     target: str
     target_images: str
-    #: Scale of crops, relative to the images, and their sides; without a schedule the largest.
+    #: Scale at which images are tested, of crops, and of the images that the teacher labels.
+    test_scale: float
     scales: tuple[float, float]
-    sizes: tuple[int, ...]
-    #: Scales at which the teacher labels.
     label_scales: tuple[float, ...]
     #: Iterations of the teacher.
     iters: int
@@ -65,13 +64,14 @@ class Set(NamedTuple):
 
 SETS = {
     'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
-                    'atlas', 'toyworld/atlas/images/train', (0.75, 1.5), (32, 40, 48, 56, 64),
-                    (1.0, 1.5), 600),
+                    'atlas', 'toyworld/atlas/images/train', 1.0, (0.75, 1.5), (1.0, 1.5), 600),
     'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
-                     (0.4, 1.0), (48, 60, 72, 84, 96), (0.5, 1.0), 500)}
+                     0.5, (0.3, 0.7), (0.5, 0.75), 600)}
 #: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
 IMAGE, REAL, WRITTEN = 96, 8, 300
+#: Sides of crops; without a schedule the largest.
+SIZES = (32, 40, 48, 56, 64)
 #: Share of the images of the real dataset that have labels.
 SHARE = 1 / 24
 CENTROIDS, RANDOM = 'around objects', 'at random'
@@ -94,6 +94,8 @@ class Row(NamedTuple):
     labelled: str = 'pool'
     #: Iterations in those of the teacher.
     length: float = 1.0
+    #: Whether all images of the dataset have their real labels.
+    all_labels: bool = False
 
 
 STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
@@ -102,6 +104,7 @@ BEST = f'student 1:3, crops {CENTROIDS}'
 ROWS = {
     'teacher': Row(),
     'real labels taken twice': Row(length=2.0),
+    'real labels of all images': Row(all_labels=True),
     **STUDENTS,
     'soft labels, 1:3': Row(3, soft=True),
     'pretrained on pseudo labels, then fine-tuned': Row(3, pretrain=0.75),
@@ -113,7 +116,7 @@ ROWS = {
 #: Rows of the tables.
 TABLES = {
     'Pseudo labels and their crops (Table 2)': [
-        'teacher', 'real labels taken twice', *STUDENTS],
+        'teacher', 'real labels taken twice', *STUDENTS, 'real labels of all images'],
     'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
         'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
         'second loop, 1:3'],
@@ -126,22 +129,27 @@ def _config(name: str) -> Config:
     return Config.fromfile(ROOT / 'configs' / 'self_training' / f'{name}.py')
 
 
-def _small(cfg: Config, which: str, seed: int, out: Path) -> None:
-    """Small images, and the seed's labelled ones."""
+def _small(cfg: Config, which: str, seed: int, out: Path, all_labels: bool = False) -> None:
+    """Small images, and the seed's labelled ones, or all."""
     for entry in _entries(cfg):
         if which == 'toyworld' and 'extends' in entry:
             entry['image_size'] = (IMAGE, IMAGE)
             if entry['extends'].name == SETS[which].name:
-                entry['splits']['train']['size'] = REAL
+                entry['splits']['train']['size'] = WRITTEN if all_labels else REAL
         if str((entry.get('subset') or {}).get('train', '')).startswith('splits/'):
-            entry['subset'] = {'train': str(_shared(which, seed, out) / 'labelled.txt')}
+            entry['subset'] = None if all_labels else {
+                'train': str(_shared(which, seed, out) / 'labelled.txt')}
     train = cfg.train_dataloader.dataset
     for pipeline in (train.pipeline, *(e.get('pipeline') or () for e in train.datasets)):
         for step in pipeline:
             if step['type'] == 'RandomScale':
                 step['ratio_range'] = SETS[which].scales
             elif step['type'] == 'PlannedCrop':
-                step['crop_size'] = (SETS[which].sizes[-1],) * 2
+                step['crop_size'] = (SIZES[-1], SIZES[-1])
+    if SETS[which].test_scale != 1:
+        # Before the label map is loaded: scores are enlarged to it.
+        cfg.test_dataloader.dataset.pipeline.insert(1, {
+            'type': 'Resize', 'scale_factor': SETS[which].test_scale, 'keep_ratio': True})
 
 
 def _entries(cfg: Config) -> list:
@@ -161,9 +169,10 @@ def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
     return _shared(which, seed, out) / row
 
 
-def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Path) -> float:
+def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Path,
+           all_labels: bool = False) -> float:
     """Train; returns the seconds it took."""
-    _small(cfg, which, seed, out)
+    _small(cfg, which, seed, out, all_labels)
     quiet(cfg, folder, seed, iters)
     if 'batch_sampler' in cfg.train_dataloader:
         cfg.train_cfg.max_iters = None  # as its schedule says
@@ -261,7 +270,8 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
     teacher_cfg = _config(SETS[which].teacher)
     iters = round(args.iters * row.length)
     if not row.ratio:
-        seconds = _train(copy.deepcopy(teacher_cfg), which, seed, folder, iters, args.out)
+        seconds = _train(copy.deepcopy(teacher_cfg), which, seed, folder, iters, args.out,
+                         row.all_labels)
         tested = teacher_cfg
     else:
         labels = shared / f'labels_{row.labelled}'
@@ -277,8 +287,8 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
             # which the first few have the largest crops, as 20 of the paper's 180.
             epochs = 24
             cfg.train_dataloader.batch_sampler = {
-                'type': 'CropScheduleBatchSampler', 'kind': row.schedule,
-                'sizes': SETS[which].sizes, 'epochs': epochs, 'stage_epochs': 5, 'warmup_epochs': 3,
+                'type': 'CropScheduleBatchSampler', 'kind': row.schedule, 'sizes': SIZES,
+                'epochs': epochs, 'stage_epochs': 5, 'warmup_epochs': 3,
                 'epoch_images': round(iters * cfg.train_dataloader.batch_size / epochs)}
         if row.pretrain:
             before = copy.deepcopy(cfg)

@@ -1,5 +1,6 @@
 # Table 8's alternative to selftrain_toyworld.py: pretraining on the pseudo labels alone, then
-# fine-tuning on the real ones.
+# fine-tuning on the real ones, at the teacher's learning rate (the paper's is a tenth; from scratch
+# and in so few iterations that is too little).
 _base_ = './selftrain_toyworld.py'
 self_training = dict(finetune='selftrain_teacher_toyworld.py')
 train_dataloader = dict(

@@ -1,6 +1,8 @@
 # Self-training on CamVid: a sixth of its images with labels, all with pseudo labels, crops around
 # their objects; variants as in selftrain_toyworld.py. Results: docs/results/self_training.md.
 #
+#     python tools/few_shot.py configs/realbench/single_camvid11_r18_realbench.py \
+#         --dataset camvid11 --fraction 1/6 --out splits/camvid11_sixth.txt
 #     python tools/self_train.py configs/self_training/selftrain_realbench.py
 _base_ = './selftrain_teacher_realbench.py'
 self_training = dict(

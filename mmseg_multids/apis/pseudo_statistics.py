@@ -146,9 +146,21 @@ def format_statistics(statistics: Mapping) -> str:
     lines = [table.get_string(title=f'{statistics["images"]} images, {_percent(share)} % of the '
                               'pixels have a label')]
     absent = [name for name, row in rows if not row['pixels']]
-    if absent:
+    if absent and statistics['labelled']:
         lines.append(f'{len(absent)} of {len(rows)} classes have no pixel: {", ".join(absent)}')
+    if statistics['images'] and not statistics['labelled']:
+        lines.append(why_nothing(statistics))
     return '\n'.join(lines)
+
+
+def why_nothing(statistics: Mapping) -> str:
+    """Return what is to be said where no pixel of any image has a label."""
+    sure = [(row['confidence'], name) for name, row in statistics['classes'].items()
+            if row['confidence'] is not None]
+    found = f'; the surest class, {max(sure)[1]}, has a mean confidence of {max(sure)[0]:.3f}' \
+        if sure else ''
+    return (f'no pixel of {statistics["images"]} images has a label: all were dropped{found}. A '
+            'lower threshold or a larger portion keeps some')
 
 
 def _percent(share: float | None) -> str:

@@ -25,7 +25,7 @@ from ..label_spaces.json_files import read_json
 from .build_centroids import build_centroids, format_centroids, labelled_images
 from .pseudo_images import ImageList, images_in, images_of_dataset
 from .pseudo_labels import alone, generate_pseudo_labels, sha256_of
-from .pseudo_statistics import format_statistics
+from .pseudo_statistics import format_statistics, why_nothing
 from .pseudo_teacher import Augmentation, check_target, space_of_target
 from .trained import build_segmentor, load_trained, name_of, read_config
 from .training_stage import (
@@ -294,6 +294,8 @@ class SelfTraining:
             if not found.statistics['images']:
                 raise ValueError(f'none of the {len(self.images)} images could be read, see '
                                  f'{folder / "failed.json"}')
+            if not found.statistics['labelled']:
+                raise ValueError(why_nothing(found.statistics))
             alone(lambda: write_json(folder / FINISHED, {'asked': asked}))
         failed = PseudoLabelFolder(folder).read_failed()
         if failed:

@@ -366,7 +366,8 @@ def build_entry(entry: dict, split: str | None, pipeline: Sequence[dict] | None,
                          'as it decides what the classes are')
     if splits is not None:
         if split not in splits:
-            raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}')
+            raise ValueError(f'dataset {name!r} has no split {split!r}; known: {", ".join(splits)}.'
+                             ' (`splits` beside `extends` stands for all of the other entry\'s)')
         cfg.update(copy.deepcopy(dict(splits[split])))
         cfg.pop('negatives', None)
         cfg.pop('subset', None)

@@ -141,6 +141,9 @@ def _open_crops(given: str | Mapping, dataset: MultiDataset, name: str) -> Centr
     if not 0 <= share <= 1:
         raise ValueError(f'centroids of {name!r}: share={options["share"]}: the part of the '
                          'samples that are crops around objects, from 0 to 1, is needed')
+    if name not in dataset.names:
+        raise ValueError(f'centroids of {name!r}: dataset {name!r} is unknown; the loader has '
+                         f'{", ".join(dataset.names)}')
     index = open_centroids(options['path'], dataset, name)
     if not index.present:
         raise ValueError(f'centroids of {name!r}: no class has an object in {options["path"]}')

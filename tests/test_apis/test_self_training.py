@@ -315,6 +315,15 @@ def test_no_image_can_be_read(here, teacher, tmp_path):
         begun(student(here, images=str(tmp_path / 'images')), tmp_path / 'run', teacher).run()
 
 
+def test_labels_without_a_pixel_train_nobody(here, teacher, tmp_path):
+    said = []
+    with pytest.raises(ValueError, match='^pseudo labels 1: no pixel of .* the surest class, .* a '
+                                         'mean confidence of 0.* A lower threshold'):
+        begun(student(here, labels={'threshold': 1.0}), tmp_path, teacher, say=said.append).run()
+    assert any('no pixel of' in line for line in said)
+    assert not (tmp_path / 'loop1' / 'student').exists()
+
+
 @pytest.mark.parametrize('given', ['toys/train', ['toys/train'], ['toys/train/000000.png']])
 @pytest.mark.parametrize('place_of', ['variable', 'data', 'itself'])
 def test_where_images_are_looked_for(here, tmp_path, monkeypatch, given, place_of):

@@ -440,6 +440,8 @@ def test_samplers_open_the_index_of_their_data(tmp_path):
             sampler_of(images, centroids=given)
     with pytest.raises(FileNotFoundError, match='build_centroids'):
         sampler_of(images, centroids={'two': str(tmp_path / 'none.npz')})
+    with pytest.raises(ValueError, match="'three' is unknown; the loader has one, two"):
+        sampler_of(images, centroids={'three': str(tmp_path / 'none.npz')})
 
 
 def test_crop_sizes_of_each_dataset(tmp_path):

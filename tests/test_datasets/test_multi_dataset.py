@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmseg_multids.datasets import MultiDataset, MultiDatasetSampler, SampleRequest
+from mmseg_multids.datasets.data_root import resolve_path
 from mmseg_multids.datasets.metainfo import label_spaces_from_cfg
 from mmseg_multids.registry import TRANSFORMS
 
@@ -251,6 +252,31 @@ def test_a_missing_data_root_says_what_was_looked_for(entries, monkeypatch, tmp_
                        match=r"(?s)dataset 'one'.*looked for .*nowhere.*data/nowhere.*Set "
                              'MULTIDS_DATA_ROOT'):
         MultiDataset(entries, pipeline=PLAIN)
+
+
+@pytest.mark.parametrize('where', ['root', 'data', '.'])
+@pytest.mark.parametrize('kind', ['file', 'folder'])
+def test_files_are_looked_for_where_datasets_are(monkeypatch, tmp_path, where, kind):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', 'root')
+    place = Path(where, 'street', 'one.png')
+    (place if kind == 'folder' else place.parent).mkdir(parents=True)
+    if kind == 'file':
+        place.write_bytes(b'')
+    assert Path(resolve_path('street/one.png')) == place
+    assert resolve_path(place.absolute()) == str(place.absolute())
+
+
+def test_a_missing_file_says_where_it_was_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r'looked for .*/a\.png, .*data/a\.png, .*'):
+        resolve_path('a.png')
+
+
+def test_splits_beside_extends_stand_for_all(entries):
+    entry = {**entries[0], 'splits': {'train': {}, 'val': {}}}
+    with pytest.raises(ValueError, match="no split 'train'; known: val.*beside `extends`"):
+        MultiDataset([{'extends': entry, 'splits': {'val': {}}}], pipeline=PLAIN)
 
 
 @pytest.mark.parametrize(('name', 'words'), [('nowhere', 'does not exist'), ('a.txt', 'is a file')])

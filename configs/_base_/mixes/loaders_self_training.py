@@ -66,7 +66,7 @@ test_dataloader = dict(
     dataset=dict(type='MultiDataset', split='test', pipeline=val_pipeline, test_mode=True))
 val_evaluator = dict(type='MultiDatasetIoUMetric')
 test_evaluator = val_evaluator
-# "We adopt the OHEM loss following" HRNet and OCNet (section 4.2), which keep pixels whose label
-# has a probability below 0.7, at least 100,000 per image:
+# "We adopt the OHEM loss following" HRNet and OCNet (section 4.2), without figures. Here: pixels
+# whose label has a probability below 0.7, and of a batch at least 100,000 for each image.
 #   decode_head=dict(sampler={{_base_.ohem}})
 ohem = dict(type='OHEMPixelSampler', thresh=0.7, min_kept=100000)
