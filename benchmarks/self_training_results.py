@@ -19,7 +19,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +26,22 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from runs import ROOT, launch, launch_all, plain_dumps, quiet
+from self_training_rows import (
+    BEST,
+    CENTROIDS,
+    IMAGE,
+    REAL,
+    ROWS,
+    SETS,
+    SHARE,
+    SHOTS,
+    SIZES,
+    STARTS,
+    TABLES,
+    WRITTEN,
+    Row,
+    few_shot_runs,
+)
 from uniseg_results import cell
 
 from mmseg_multids.apis.build_centroids import build_centroids, labelled_images
@@ -41,88 +56,6 @@ from mmseg_multids.datasets.subsets import write_subset
 from mmseg_multids.datasets.toyworld.disk import write_view
 from mmseg_multids.evaluation.iou import count_pixels, score_dataset
 from mmseg_multids.files import replacing
-
-
-class Set(NamedTuple):
-    """Which data."""
-
-    #: The labelled dataset, and configs of teacher and student.
-    name: str
-    teacher: str
-    student: str
-    #: The file in ``_base_`` of the new domain, its name, and the folder of its images.
-    target_file: str
-    target: str
-    target_images: str
-    #: Scale at which images are tested, of crops, and of the images that the teacher labels.
-    test_scale: float
-    scales: tuple[float, float]
-    label_scales: tuple[float, ...]
-    #: Iterations of the teacher.
-    iters: int
-
-
-SETS = {
-    'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
-                    'atlas', 'toyworld/atlas/images/train', 1.0, (0.75, 1.5), (1.0, 1.5), 600),
-    'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
-                     'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
-                     0.5, (0.3, 0.7), (0.5, 0.75), 600)}
-#: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
-IMAGE, REAL, WRITTEN = 96, 8, 300
-#: Sides of crops; without a schedule the largest.
-SIZES = (32, 40, 48, 56, 64)
-#: Share of the images of the real dataset that have labels.
-SHARE = 1 / 24
-CENTROIDS, RANDOM = 'around objects', 'at random'
-
-
-class Row(NamedTuple):
-    """What a network is trained on."""
-
-    #: Pseudo labels per real one; 0: real labels alone.
-    ratio: int = 0
-    crops: str = CENTROIDS
-    soft: bool = False
-    #: Kind of the crop schedule.
-    schedule: str | None = None
-    #: Share of the run that is pretraining on pseudo labels alone.
-    pretrain: float = 0.0
-    #: The teacher of its pseudo labels: the row of another student.
-    taught_by: str | None = None
-    #: What is labelled: ``pool``, or the images of the new domain.
-    labelled: str = 'pool'
-    #: Iterations in those of the teacher.
-    length: float = 1.0
-    #: Whether all images of the dataset have their real labels.
-    all_labels: bool = False
-
-
-STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
-            for k in (1, 3, 7) for crops in (RANDOM, CENTROIDS)}
-BEST = f'student 1:3, crops {CENTROIDS}'
-ROWS = {
-    'teacher': Row(),
-    'real labels taken twice': Row(length=2.0),
-    'real labels of all images': Row(all_labels=True),
-    **STUDENTS,
-    'soft labels, 1:3': Row(3, soft=True),
-    'pretrained on pseudo labels, then fine-tuned': Row(3, pretrain=0.75),
-    'second loop, 1:3': Row(3, taught_by=BEST),
-    **{f'{kind}, 1:3': Row(3, schedule=kind)
-       for kind in ('coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+')},
-    'student of the new domain': Row(3, labelled='target'),
-}
-#: Rows of the tables.
-TABLES = {
-    'Pseudo labels and their crops (Table 2)': [
-        'teacher', 'real labels taken twice', *STUDENTS, 'real labels of all images'],
-    'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
-        'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
-        'second loop, 1:3'],
-    'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
-        'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
-SHOTS = (2, 10, None)
 
 
 def _config(name: str) -> Config:
@@ -350,9 +283,6 @@ def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
     return {'mIoU': _test(tested, which, seed, folder, args.out), 'images': count}
 
 
-STARTS = ('scratch', 'teacher', 'student of the new domain')
-
-
 def one(which: str, name: str, seed: int, folder: Path, args: argparse.Namespace) -> None:
     """Do one run."""
     init_default_scope('mmseg')
@@ -382,11 +312,6 @@ def prepare(which: str, seeds: Sequence[int], out: Path) -> None:
         chosen = choose_fraction(len(maps), SHARE, seed)
         write_subset(_shared(which, seed, out) / 'labelled.txt', data.name, 'train',
                      [maps.name(i) for i in chosen])
-
-
-def few_shot_runs() -> list[str]:
-    """Return the names of the runs of fine-tuning."""
-    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SHOTS]
 
 
 def report(which: str, seeds: Sequence[int], out: Path) -> str:

@@ -333,7 +333,7 @@ def test_where_images_are_looked_for(here, tmp_path, monkeypatch, given, place_o
     if place_of == 'variable':
         monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path / 'all'))
     shutil.copytree(here / 'images/city/images/train', tmp_path / below / 'toys' / 'train')
-    images = begun(student(here, images=given), tmp_path / 'run').images
+    images = begun(student(here, images=given), tmp_path / 'run').settings.images
     assert len(images) == (1 if 'png' in given[0] else COUNT)
     assert os.path.samefile(images.path(0), tmp_path / below / 'toys/train/000000.png')
 
@@ -352,7 +352,7 @@ def test_images_of_a_dataset_of_either_config(here):
     cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)
     cfg.test_dataloader.dataset.datasets = [files_of_city(here)]
     cfg.test_dataloader.dataset.pop('split')
-    images = begun(cfg, here / 'unused').images
+    images = begun(cfg, here / 'unused').settings.images
     assert images.dataset == 'files' and len(images) == COUNT and images.label_maps is None
     with pytest.raises(ValueError, match="^self_training.images of .*no dataset 'moon'; its"):
         begun(student(here, images={'dataset': 'moon'}), here / 'unused')

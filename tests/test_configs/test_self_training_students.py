@@ -55,7 +55,7 @@ def test_the_settings_of_the_paper(name, tmp_path, monkeypatch):
         (tmp_path / images).mkdir(parents=True)
         (tmp_path / images / f'{i}.png').write_bytes(b'')
     training = SelfTraining(cfg_in(cfg, tmp_path / 'run'))
-    assert training.dataset == 'cityscapes_pseudo' and len(training.images) == len(made.images)
+    assert training.settings.dataset == 'cityscapes_pseudo' and len(training.settings.images) == len(made.images)
     entry = cfg.datasets[1]
     folder = entry.get('folder') or entry.extends.folder
     assert folder == f'work_dirs/{run}/loop1/pseudo_labels'
@@ -93,7 +93,7 @@ def run(tmp_path_factory):
         patch.setenv('MULTIDS_DATA_ROOT', str(folder / 'data'))
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
         training = SelfTraining(cfg_in(cfg, folder / 'run'), str(folder / 'teacher.pth'))
-        training.teacher_cfg.merge_from_dict(NARROW['x50'])
+        training.settings.teacher_cfg.merge_from_dict(NARROW['x50'])
         training.stages = training.run()
         yield training
 
@@ -109,7 +109,7 @@ def small(name, **changes):
 def student(run, name, **changes):
     """A student's runner with the labels of the run."""
     own = SelfTraining(cfg_in(small(name, **changes), run.root / name))
-    return Runner.from_cfg(own.student_config(run.root / 'loop1'))
+    return Runner.from_cfg(own.settings.student_config(run.root / 'loop1'))
 
 
 def test_a_student_learns_from_real_and_pseudo_labels(run):

@@ -276,7 +276,7 @@ def test_a_missing_file_says_where_it_was_looked_for(monkeypatch, tmp_path):
 def test_splits_beside_extends_stand_for_all(entries):
     entry = {**entries[0], 'splits': {'train': {}, 'val': {}}}
     with pytest.raises(ValueError, match="no split 'train'; known: val.*beside `extends`"):
-        MultiDataset([{'extends': entry, 'splits': {'val': {}}}], pipeline=PLAIN)
+        MultiDataset([{'extends': entry, 'splits': {'val': {}}}], split='train', pipeline=PLAIN)
 
 
 @pytest.mark.parametrize(('name', 'words'), [('nowhere', 'does not exist'), ('a.txt', 'is a file')])

@@ -1,0 +1,94 @@
+"""What ``self_training_results.py`` trains: data, rows and tables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Set(NamedTuple):
+    """Which data."""
+
+    #: The labelled dataset, and configs of teacher and student.
+    name: str
+    teacher: str
+    student: str
+    #: The file in ``_base_`` of the new domain, its name, and the folder of its images.
+    target_file: str
+    target: str
+    target_images: str
+    #: Scale at which images are tested, of crops, and of the images that the teacher labels.
+    test_scale: float
+    scales: tuple[float, float]
+    label_scales: tuple[float, ...]
+    #: Iterations of the teacher.
+    iters: int
+
+
+SETS = {
+    'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
+                    'atlas', 'toyworld/atlas/images/train', 1.0, (0.75, 1.5), (1.0, 1.5), 600),
+    'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
+                     'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
+                     0.5, (0.3, 0.7), (0.5, 0.75), 600)}
+#: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
+IMAGE, REAL, WRITTEN = 96, 8, 300
+#: Sides of crops; without a schedule the largest.
+SIZES = (32, 40, 48, 56, 64)
+#: Share of the images of the real dataset that have labels.
+SHARE = 1 / 24
+CENTROIDS, RANDOM = 'around objects', 'at random'
+
+
+class Row(NamedTuple):
+    """What a network is trained on."""
+
+    #: Pseudo labels per real one; 0: real labels alone.
+    ratio: int = 0
+    crops: str = CENTROIDS
+    soft: bool = False
+    #: Kind of the crop schedule.
+    schedule: str | None = None
+    #: Share of the run that is pretraining on pseudo labels alone.
+    pretrain: float = 0.0
+    #: The teacher of its pseudo labels: the row of another student.
+    taught_by: str | None = None
+    #: What is labelled: ``pool``, or the images of the new domain.
+    labelled: str = 'pool'
+    #: Iterations in those of the teacher.
+    length: float = 1.0
+    #: Whether all images of the dataset have their real labels.
+    all_labels: bool = False
+
+
+STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
+            for k in (1, 3, 7) for crops in (RANDOM, CENTROIDS)}
+BEST = f'student 1:3, crops {CENTROIDS}'
+ROWS = {
+    'teacher': Row(),
+    'real labels taken twice': Row(length=2.0),
+    'real labels of all images': Row(all_labels=True),
+    **STUDENTS,
+    'soft labels, 1:3': Row(3, soft=True),
+    'pretrained on pseudo labels, then fine-tuned': Row(3, pretrain=0.75),
+    'second loop, 1:3': Row(3, taught_by=BEST),
+    **{f'{kind}, 1:3': Row(3, schedule=kind)
+       for kind in ('coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+')},
+    'student of the new domain': Row(3, labelled='target'),
+}
+#: Rows of the tables.
+TABLES = {
+    'Pseudo labels and their crops (Table 2)': [
+        'teacher', 'real labels taken twice', *STUDENTS, 'real labels of all images'],
+    'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
+        'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
+        'second loop, 1:3'],
+    'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
+        'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
+#: Images of each class of the new domain that have labels (``None``: all), and what begins.
+SHOTS = (2, 10, None)
+STARTS = ('scratch', 'teacher', 'student of the new domain')
+
+
+def few_shot_runs() -> list[str]:
+    """Return the names of the runs of fine-tuning."""
+    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SHOTS]
