@@ -54,8 +54,8 @@ def test_the_settings_of_the_paper(name, tmp_path, monkeypatch):
     for i, images in enumerate(made.images):
         (tmp_path / images).mkdir(parents=True)
         (tmp_path / images / f'{i}.png').write_bytes(b'')
-    training = SelfTraining(cfg_in(cfg, tmp_path / 'run'))
-    assert training.settings.dataset == 'cityscapes_pseudo' and len(training.settings.images) == len(made.images)
+    settings = SelfTraining(cfg_in(cfg, tmp_path / 'run')).settings
+    assert settings.dataset == 'cityscapes_pseudo' and len(settings.images) == len(made.images)
     entry = cfg.datasets[1]
     folder = entry.get('folder') or entry.extends.folder
     assert folder == f'work_dirs/{run}/loop1/pseudo_labels'
