@@ -34,7 +34,6 @@ from self_training_rows import (
     ROWS,
     SETS,
     SHARE,
-    SHOTS,
     SIZES,
     STARTS,
     TABLES,
@@ -334,19 +333,19 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
                 cells.append(cell([r['training seconds'] for r in found]))
             lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
         blocks.append('\n'.join(lines))
-    key = f'{SETS[which].target}/mIoU'
-    counts = [results(f'few|scratch|{shots or "all"}') for shots in SHOTS]
-    head = [f'{shots} of each class' if shots else 'all' for shots in SHOTS]
+    key, shown = f'{SETS[which].target}/mIoU', SETS[which].shots
+    counts = [results(f'few|scratch|{shots or "all"}') for shots in shown]
+    head = [f'{shots} of each class' if shots else 'all' for shots in shown]
     lines = [f'#### Few labels of a new domain, {SETS[which].target} (Figure 3)', '',
              '| begins with | ' + ' | '.join(
                  f'{text} ({np.mean([r["images"] for r in found]):.0f} images)'
-                 for text, found in zip(head, counts)) + ' |', '|---' * (len(SHOTS) + 1) + '|']
+                 for text, found in zip(head, counts)) + ' |', '|---' * (len(shown) + 1) + '|']
     for start in STARTS:
         cells = [cell([r['mIoU'][key] for r in results(f'few|{start}|{shots or "all"}')])
-                 for shots in SHOTS]
+                 for shots in shown]
         lines.append(f'| {start} | ' + ' | '.join(cells) + ' |')
     blocks.append('\n'.join(lines))
-    for name in [*ROWS, *few_shot_runs()]:
+    for name in [*ROWS, *few_shot_runs(which)]:
         seconds += sum(r['seconds'] for r in results(name))
     labels = cell([r['pseudo labels'] for r in results('teacher')])
     blocks.append(f'Pseudo labels of {SETS[which].name} against the truth: mIoU {labels}.')
@@ -375,7 +374,7 @@ def main() -> None:
     options = ['--out', str(args.out), '--iters', str(args.iters)]
     last = [name for name in ROWS if ROWS[name].taught_by]
     first = [name for name in ROWS if name != 'teacher' and name not in last]
-    for names in (['teacher'], first, [*last, *few_shot_runs()]):
+    for names in (['teacher'], first, [*last, *few_shot_runs(args.set)]):
         # What each needs was made by those before.
         launch_all([(args.set, name, seed) for name in names for seed in args.seeds], args.jobs,
                    lambda run: launch(__file__, run, folder_of(*run, args.out), options))

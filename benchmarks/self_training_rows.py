@@ -22,14 +22,17 @@ class Set(NamedTuple):
     label_scales: tuple[float, ...]
     #: Iterations of the teacher.
     iters: int
+    #: Images of each class of the new domain that have labels; ``None``: all.
+    shots: tuple[int | None, ...]
 
 
 SETS = {
     'toyworld': Set('city', 'selftrain_teacher_toyworld', 'selftrain_toyworld', 'toyworld_atlas',
-                    'atlas', 'toyworld/atlas/images/train', 1.0, (0.75, 1.5), (1.0, 1.5), 600),
+                    'atlas', 'toyworld/atlas/images/train', 1.0, (0.75, 1.5), (1.0, 1.5), 600,
+                    (1, 2, None)),
     'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
-                     0.5, (0.3, 0.7), (0.5, 0.75), 600)}
+                     0.5, (0.3, 0.7), (0.5, 0.75), 600, (2, 10, None))}
 #: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
 IMAGE, REAL, WRITTEN = 96, 8, 300
 #: Sides of crops; without a schedule the largest.
@@ -63,14 +66,17 @@ class Row(NamedTuple):
 STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
             for k in (1, 3, 7) for crops in (RANDOM, CENTROIDS)}
 BEST = f'student 1:3, crops {CENTROIDS}'
+PRETRAINED = 'pretrained on pseudo labels, then fine-tuned'
 ROWS = {
     'teacher': Row(),
     'real labels taken twice': Row(length=2.0),
     'real labels of all images': Row(all_labels=True),
     **STUDENTS,
     'soft labels, 1:3': Row(3, soft=True),
-    'pretrained on pseudo labels, then fine-tuned': Row(3, pretrain=0.75),
+    PRETRAINED: Row(3, pretrain=0.75),
     'second loop, 1:3': Row(3, taught_by=BEST),
+    f'{BEST}, twice as long': Row(3, length=2.0),
+    f'{PRETRAINED}, twice as long': Row(3, pretrain=0.75, length=2.0),
     **{f'{kind}, 1:3': Row(3, schedule=kind)
        for kind in ('coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+')},
     'student of the new domain': Row(3, labelled='target'),
@@ -80,15 +86,15 @@ TABLES = {
     'Pseudo labels and their crops (Table 2)': [
         'teacher', 'real labels taken twice', *STUDENTS, 'real labels of all images'],
     'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
-        'teacher', BEST, 'soft labels, 1:3', 'pretrained on pseudo labels, then fine-tuned',
-        'second loop, 1:3'],
+        'teacher', BEST, 'soft labels, 1:3', PRETRAINED, 'second loop, 1:3'],
+    'Twice as long (Table 2)': [
+        'real labels taken twice', f'{BEST}, twice as long', f'{PRETRAINED}, twice as long'],
     'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
         'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
-#: Images of each class of the new domain that have labels (``None``: all), and what begins.
-SHOTS = (2, 10, None)
+#: What fine-tuning on the new domain begins with.
 STARTS = ('scratch', 'teacher', 'student of the new domain')
 
 
-def few_shot_runs() -> list[str]:
+def few_shot_runs(which: str) -> list[str]:
     """Return the names of the runs of fine-tuning."""
-    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SHOTS]
+    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SETS[which].shots]
