@@ -20,16 +20,18 @@ def _scope_of_wide_fixtures():
     init_default_scope('mmseg')  # fixtures of modules are made before those of functions
 
 
+@pytest.fixture(autouse=True, scope='session')
+def _plain_config_text():
+    """Spare the layout of the config that a runner prints and stores: seconds for a large one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _mmseg_scope():
     init_default_scope('mmseg')
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def plain_config_text(monkeypatch) -> None:
-    """Spare the layout of the config that a runner prints and stores: seconds for a large one."""
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
 
 
 @pytest.fixture

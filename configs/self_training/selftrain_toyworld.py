@@ -14,7 +14,8 @@ _base_ = './selftrain_teacher_toyworld.py'
 self_training = dict(
     teacher='selftrain_teacher_toyworld.py',
     images=['toyworld/city/images/train', 'toyworld/metro/images/train'],
-    labels=dict(scales=(1.0, 1.5), flip=True),  # half as large these small images are labelled worse
+    # Not half as large, as in the paper: such small images are labelled worse then.
+    labels=dict(scales=(1.0, 1.5), flip=True),
     centroids=dict(point='mean'))
 # The folder, and that of the sampler's centroids, is the first loop's; each loop has its own.
 city_pseudo = dict(

@@ -24,7 +24,6 @@ from mmseg_multids.datasets.pseudo_folder import PseudoLabelFolder
 from ..processes import in_two_processes
 from .selftraining import CITY, COUNT, PSEUDO, begun, place, student, training
 
-pytestmark = pytest.mark.usefixtures('plain_config_text')
 ASIA = {**CITY, 'name': 'asia', 'view': 'asia'}
 
 
@@ -32,10 +31,8 @@ ASIA = {**CITY, 'name': 'asia', 'view': 'asia'}
 def here(tmp_path_factory):
     """Images without labels and the teacher's config."""
     folder = tmp_path_factory.mktemp('self_training')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
-        place(folder)
-        yield folder
+    place(folder)
+    return folder
 
 
 @pytest.fixture(scope='module')

@@ -146,7 +146,7 @@ def teacher(network, tmp_path):
 
 
 @pytest.mark.parametrize('name', CASES)
-def test_configs_train_and_are_validated(name, tmp_path, monkeypatch, plain_config_text):
+def test_configs_train_and_are_validated(name, tmp_path, monkeypatch):
     given = teacher(network_of(name), tmp_path) if name in FINETUNED else None
     runner = runner_of(name, tmp_path, monkeypatch)
     assert runner.train_loop.max_iters == (1 if '10shot' in name else 2)  # 2 images, or 4
@@ -173,7 +173,7 @@ def test_configs_train_and_are_validated(name, tmp_path, monkeypatch, plain_conf
         assert (tmp_path / name / 'report' / 'scores.json').is_file()
 
 
-def test_shares_of_mapillary_are_one_key(tmp_path, monkeypatch, plain_config_text):
+def test_shares_of_mapillary_are_one_key(tmp_path, monkeypatch):
     write_subset(tmp_path / 'tenth.txt', 'mapillary', 'train', ['m000002'])
     runner = runner_of('finetune_x50_mapillary', tmp_path, monkeypatch, **{
         'train_dataloader.dataset.datasets.0.subset': str(tmp_path / 'tenth.txt')})

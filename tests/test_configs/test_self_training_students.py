@@ -91,7 +91,6 @@ def run(tmp_path_factory):
     cfg.self_training.labels.update(soft=4, scales=(1.0,))  # soft for that student
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MULTIDS_DATA_ROOT', str(folder / 'data'))
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
         training = SelfTraining(cfg_in(cfg, folder / 'run'), str(folder / 'teacher.pth'))
         training.settings.teacher_cfg.merge_from_dict(NARROW['x50'])
         training.stages = training.run()

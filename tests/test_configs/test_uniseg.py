@@ -156,7 +156,7 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, plain_config_text, data):
+def run(tmp_path, monkeypatch, data):
     """Train a config; returns the runner."""
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(data))
 

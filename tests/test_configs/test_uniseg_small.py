@@ -22,7 +22,7 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def runner(repo, tmp_path, monkeypatch, data, plain_config_text):
+def runner(repo, tmp_path, monkeypatch, data):
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(data))
 
     def build(name, **changes):

@@ -292,7 +292,7 @@ def test_the_datasets_of_the_mixes(repo, mix):
 
 
 @pytest.mark.parametrize('mix', ['mix_uniseg_cibm', 'mix_uniseg_cib'])
-def test_mixes_train_and_evaluate_on_miniatures(repo, tmp_path, monkeypatch, plain_config_text,
+def test_mixes_train_and_evaluate_on_miniatures(repo, tmp_path, monkeypatch,
                                                 mix):
     """Two iterations, validation on the datasets of the mix, a test on the others."""
     root = make_all(tmp_path / 'data', images=2, names=[*trained_in(mix), *unseen_by(mix)])

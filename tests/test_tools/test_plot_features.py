@@ -45,10 +45,8 @@ def save(folder, name, config, seed=0, channels=8):
 def runs(tmp_path_factory):
     init_default_scope('mmseg')
     folder = tmp_path_factory.mktemp('runs')
-    with pytest.MonkeyPatch.context() as patch:  # layout of texts: seconds
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
-        return [save(folder, 'first', 'quickstart/quickstart_toyworld.py'),
-                save(folder, 'second', 'quickstart/quickstart_toyworld.py', 1, 12)]
+    return [save(folder, 'first', 'quickstart/quickstart_toyworld.py'),
+            save(folder, 'second', 'quickstart/quickstart_toyworld.py', 1, 12)]
 
 
 @pytest.fixture

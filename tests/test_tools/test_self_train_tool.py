@@ -11,11 +11,9 @@ from mmseg_multids.apis.trained import build_segmentor
 from ..test_apis.selftraining import CITY, place, training
 from .test_plot_tools import call
 
-pytestmark = pytest.mark.usefixtures('plain_config_text')
-
 
 @pytest.fixture
-def config(tmp_path, monkeypatch, plain_config_text):
+def config(tmp_path, monkeypatch):
     """A student's config beside its teacher's; one of the images cannot be read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('MULTIDS_DATA_ROOT', str(tmp_path))
