@@ -27,6 +27,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from runs import ROOT, launch, launch_all, plain_dumps, quiet
 from self_training_rows import (
+    BACKBONE,
+    BACKBONE_ITERS,
     BEST,
     CENTROIDS,
     IMAGE,
@@ -106,6 +108,10 @@ def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Pa
     """Train; returns the seconds it took."""
     _small(cfg, which, seed, out, all_labels)
     quiet(cfg, folder, seed, iters)
+    if SETS[which].before and folder.name != BACKBONE:
+        cfg.model.backbone.init_cfg = {
+            'type': 'Pretrained', 'prefix': 'backbone.',
+            'checkpoint': _checkpoint(folder_of(which, BACKBONE, 0, out))}
     if 'batch_sampler' in cfg.train_dataloader:
         cfg.train_cfg.max_iters = None  # as its schedule says
     runner = Runner.from_cfg(cfg)
@@ -247,9 +253,23 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
     return found
 
 
+def train_backbone(which: str, seed: int, folder: Path, args: argparse.Namespace) -> dict:
+    """Train what the backbones of all rows begin with, on other datasets."""
+    cfg = _config(SETS[which].teacher)
+    base = ROOT / 'configs' / '_base_' / 'datasets'
+    entries = [Config.fromfile(base / f'{name}.py')[name] for name in SETS[which].before]
+    for part in (cfg.model, *(cfg[f'{kind}_dataloader'].dataset
+                              for kind in ('train', 'val', 'test'))):
+        part['datasets'] = copy.deepcopy(entries)
+    cfg.train_dataloader.sampler.plan = {'type': 'mixed'}
+    tested = copy.deepcopy(cfg)
+    _train(cfg, which, seed, folder, BACKBONE_ITERS, args.out)
+    return {'mIoU': _test(tested, which, seed, folder, args.out)}
+
+
 def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
              args: argparse.Namespace) -> dict:
-    """Fine-tune on few images of the new domain, from a row's network or from scratch."""
+    """Fine-tune on few images of the new domain, from a row's network or without."""
     data = SETS[which]
     cfg = _config(data.teacher)
     base = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / f'{data.target_file}.py')
@@ -271,7 +291,7 @@ def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
     else:
         count = WRITTEN if which == 'toyworld' else len(
             LabelMaps(whole_split(cfg, data.target), data.target))
-    if start != 'scratch':
+    if start != 'no teacher':
         cfg.model.update(
             finetune_from=_checkpoint(folder_of(which, start, seed, args.out)),
             finetune_classifier='by_name')
@@ -287,7 +307,9 @@ def one(which: str, name: str, seed: int, folder: Path, args: argparse.Namespace
     init_default_scope('mmseg')
     begin = time.monotonic()
     with plain_dumps():
-        if name in ROWS:
+        if name == BACKBONE:
+            found = train_backbone(which, seed, folder, args)
+        elif name in ROWS:
             found = train_row(which, name, seed, folder, args)
         else:
             _, start, shots = name.split('|')
@@ -334,7 +356,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
             lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
         blocks.append('\n'.join(lines))
     key, shown = f'{SETS[which].target}/mIoU', SETS[which].shots
-    counts = [results(f'few|scratch|{shots or "all"}') for shots in shown]
+    counts = [results(f'few|{STARTS[0]}|{shots or "all"}') for shots in shown]
     head = [f'{shots} of each class' if shots else 'all' for shots in shown]
     lines = [f'#### Few labels of a new domain, {SETS[which].target} (Figure 3)', '',
              '| begins with | ' + ' | '.join(
@@ -374,9 +396,11 @@ def main() -> None:
     options = ['--out', str(args.out), '--iters', str(args.iters)]
     last = [name for name in ROWS if ROWS[name].taught_by]
     first = [name for name in ROWS if name != 'teacher' and name not in last]
-    for names in (['teacher'], first, [*last, *few_shot_runs(args.set)]):
+    for names in ([BACKBONE] * bool(SETS[args.set].before), ['teacher'], first,
+                  [*last, *few_shot_runs(args.set)]):
         # What each needs was made by those before.
-        launch_all([(args.set, name, seed) for name in names for seed in args.seeds], args.jobs,
+        seeds = [0] if BACKBONE in names else args.seeds
+        launch_all([(args.set, name, seed) for name in names for seed in seeds], args.jobs,
                    lambda run: launch(__file__, run, folder_of(*run, args.out), options))
     print(report(args.set, args.seeds, args.out))
 

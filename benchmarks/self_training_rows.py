@@ -24,6 +24,9 @@ class Set(NamedTuple):
     iters: int
     #: Images of each class of the new domain that have labels; ``None``: all.
     shots: tuple[int | None, ...]
+    #: Files in ``_base_`` of the datasets that the backbone of all rows was trained on before, for
+    #: ``BACKBONE_ITERS``, as the paper's was on ImageNet; none: from scratch.
+    before: tuple[str, ...] = ()
 
 
 SETS = {
@@ -32,13 +35,15 @@ SETS = {
                     (1, 2, None)),
     'realbench': Set('camvid11', 'selftrain_teacher_realbench', 'selftrain_realbench',
                      'labelmefacade8', 'labelmefacade8', 'labelmefacade8/images/train',
-                     0.5, (0.3, 0.7), (0.5, 0.75), 600, (2, 10, None))}
+                     0.5, (0.3, 0.7), (0.5, 0.75), 600, (2, 10, None),
+                     ('ycor8', 'mumbai_aerial6'))}
 #: Side of the images of ToyWorld, how many have labels, and how many of each view are written.
 IMAGE, REAL, WRITTEN = 96, 8, 300
 #: Sides of crops; without a schedule the largest.
 SIZES = (32, 40, 48, 56, 64)
 #: Share of the images of the real dataset that have labels.
 SHARE = 1 / 24
+BACKBONE, BACKBONE_ITERS = 'backbone', 2000
 CENTROIDS, RANDOM = 'around objects', 'at random'
 
 
@@ -92,7 +97,7 @@ TABLES = {
     'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
         'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
 #: What fine-tuning on the new domain begins with.
-STARTS = ('scratch', 'teacher', 'student of the new domain')
+STARTS = ('no teacher', 'teacher', 'student of the new domain')
 
 
 def few_shot_runs(which: str) -> list[str]:
