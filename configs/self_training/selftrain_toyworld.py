@@ -14,7 +14,7 @@ _base_ = './selftrain_teacher_toyworld.py'
 self_training = dict(
     teacher='selftrain_teacher_toyworld.py',
     images=['toyworld/city/images/train', 'toyworld/metro/images/train'],
-    # Not half as large, as in the paper: such small images are labelled worse then.
+    # Not half as large, as in the paper: of 96x96 pixels, labels were worse then.
     labels=dict(scales=(1.0, 1.5), flip=True),
     centroids=dict(point='mean'))
 # The folder, and that of the sampler's centroids, is the first loop's; each loop has its own.

@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from ..registry import DATA_SAMPLERS
 from .centroids import open_centroids
 from .multi_dataset import MultiDataset
-from .plans import CentroidCrops, SamplePlan, build_plan, crop_sizes_of
+from .plans import CentroidCrops, SamplePlan, build_plan, crop_sizes_of, refuse_unknown
 from .request import SampleRequest
 
 
@@ -60,6 +60,7 @@ class MultiDatasetSampler(Sampler):
         self.plan_cfg = dict(plan or {'type': 'alternate'})
         self.crop_size = crop_size
         crop_sizes_of(crop_size, self.sizes)  # refuses
+        refuse_unknown(centroids or {}, self.sizes, 'centroids')
         self.centroids = {name: _open_crops(given, dataset, name)
                           for name, given in (centroids or {}).items()}
         self._given_batch_size = batch_size
@@ -141,9 +142,6 @@ def _open_crops(given: str | Mapping, dataset: MultiDataset, name: str) -> Centr
     if not 0 <= share <= 1:
         raise ValueError(f'centroids of {name!r}: share={options["share"]}: the part of the '
                          'samples that are crops around objects, from 0 to 1, is needed')
-    if name not in dataset.names:
-        raise ValueError(f'centroids of {name!r}: dataset {name!r} is unknown; the loader has '
-                         f'{", ".join(dataset.names)}')
     index = open_centroids(options['path'], dataset, name)
     if not index.present:
         raise ValueError(f'centroids of {name!r}: no class has an object in {options["path"]}')

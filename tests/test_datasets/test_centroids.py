@@ -432,7 +432,8 @@ def test_samplers_open_the_index_of_their_data(tmp_path):
     around = [r.centre is not None for r in half if r.dataset == 'two']
     assert sum(around) == len(around) // 2
     for given, message in (
-            ({'three': path}, "'three' is unknown"), ({'one': path}, 'does not fit dataset'),
+            ({'three': path}, "centroids names 'three', which is not in the mix"),
+            ({'one': path}, 'does not fit dataset'),
             ({'two': {'path': path, 'share': 1.5}}, 'share=1.5'),
             ({'two': {'path': path, 'part': 1}}, 'the file of an index is needed'),
             ({'two': {'share': 1}}, 'the file of an index is needed')):
@@ -440,7 +441,7 @@ def test_samplers_open_the_index_of_their_data(tmp_path):
             sampler_of(images, centroids=given)
     with pytest.raises(FileNotFoundError, match='build_centroids'):
         sampler_of(images, centroids={'two': str(tmp_path / 'none.npz')})
-    with pytest.raises(ValueError, match="'three' is unknown; the loader has one, two"):
+    with pytest.raises(ValueError, match="centroids names 'three', .* known: one, two"):
         sampler_of(images, centroids={'three': str(tmp_path / 'none.npz')})
 
 
