@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from mmengine.config import Config
 
@@ -57,8 +58,22 @@ def launch(script: str, run: Sequence, folder: Path, options: Sequence[str]) -> 
                        stdout=log, stderr=subprocess.STDOUT, env=environment, check=True)
 
 
-def launch_all(runs: Sequence, jobs: int, start: Callable[[Sequence], None]) -> None:
-    """Do runs, some at a time, and say how many are done."""
+def launch_all(runs: Sequence, jobs: int, start: Callable[[Sequence], None],
+               needs: Callable[[Sequence], Sequence] = lambda run: ()) -> None:
+    """Do runs, some at a time, and say how many are done.
+
+    ``needs`` says which others, that stand before it, must be done before a run begins.
+    """
+    done = {run: Event() for run in runs}
+
+    def do(run: Sequence) -> None:
+        for other in needs(run):
+            done[other].wait()
+        try:
+            start(run)
+        finally:
+            done[run].set()  # if it failed, its error is raised below, before those of others
+
     with ThreadPoolExecutor(jobs) as pool:
-        for i, _ in enumerate(pool.map(start, runs), 1):
+        for i, _ in enumerate(pool.map(do, runs), 1):
             print(f'{i} of {len(runs)} runs', file=sys.stderr, flush=True)

@@ -26,13 +26,20 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from runs import ROOT, launch, launch_all, plain_dumps, quiet
+from self_training_configs import (
+    config_of,
+    folder_of,
+    make_small,
+    pool_of,
+    shared_folder,
+    student_config,
+    with_metro,
+)
 from self_training_rows import (
     BACKBONE,
     BACKBONE_ITERS,
     BEST,
-    CENTROIDS,
     IMAGE,
-    REAL,
     ROWS,
     SETS,
     SHARE,
@@ -40,8 +47,8 @@ from self_training_rows import (
     STARTS,
     TABLES,
     WRITTEN,
-    Row,
     few_shot_runs,
+    needs,
 )
 from uniseg_results import cell
 
@@ -50,7 +57,6 @@ from mmseg_multids.apis.few_shot import choose_fraction, choose_shots, classes_s
 from mmseg_multids.apis.pseudo_images import images_in
 from mmseg_multids.apis.pseudo_labels import generate_pseudo_labels
 from mmseg_multids.apis.trained import load_trained
-from mmseg_multids.datasets.data_root import resolve_data_root
 from mmseg_multids.datasets.label_maps import LabelMaps
 from mmseg_multids.datasets.pseudo_folder import PseudoLabelFolder, label_name
 from mmseg_multids.datasets.subsets import write_subset
@@ -59,54 +65,10 @@ from mmseg_multids.evaluation.iou import count_pixels, score_dataset
 from mmseg_multids.files import replacing
 
 
-def _config(name: str) -> Config:
-    return Config.fromfile(ROOT / 'configs' / 'self_training' / f'{name}.py')
-
-
-def _small(cfg: Config, which: str, seed: int, out: Path, all_labels: bool = False) -> None:
-    """Small images, and the seed's labelled ones, or all."""
-    for entry in _entries(cfg):
-        if which == 'toyworld' and 'extends' in entry:
-            entry['image_size'] = (IMAGE, IMAGE)
-            if entry['extends'].name == SETS[which].name:
-                entry['splits']['train']['size'] = WRITTEN if all_labels else REAL
-        if str((entry.get('subset') or {}).get('train', '')).startswith('splits/'):
-            entry['subset'] = None if all_labels else {
-                'train': str(_shared(which, seed, out) / 'labelled.txt')}
-    train = cfg.train_dataloader.dataset
-    for pipeline in (train.pipeline, *(e.get('pipeline') or () for e in train.datasets)):
-        for step in pipeline:
-            if step['type'] == 'RandomScale':
-                step['ratio_range'] = SETS[which].scales
-            elif step['type'] == 'PlannedCrop':
-                step['crop_size'] = (SIZES[-1], SIZES[-1])
-    if SETS[which].test_scale != 1:
-        # Before the label map is loaded: scores are enlarged to it.
-        cfg.test_dataloader.dataset.pipeline.insert(1, {
-            'type': 'Resize', 'scale_factor': SETS[which].test_scale, 'keep_ratio': True})
-
-
-def _entries(cfg: Config) -> list:
-    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    return [*cfg.model.datasets, *(e for key in loaders for e in cfg[key].dataset.datasets)]
-
-
-def _shared(which: str, seed: int, out: Path) -> Path:
-    """Where teacher and pseudo labels of a seed lie."""
-    return out / which / f'seed{seed}'
-
-
-def folder_of(which: str, row: str, seed: int, out: Path) -> Path:
-    """Where a run's results lie."""
-    for old, new in ((' ', '_'), (',', ''), (':', 'to'), ('|', '_')):
-        row = row.replace(old, new)
-    return _shared(which, seed, out) / row
-
-
 def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Path,
            all_labels: bool = False) -> float:
     """Train; returns the seconds it took."""
-    _small(cfg, which, seed, out, all_labels)
+    make_small(cfg, which, seed, out, all_labels)
     quiet(cfg, folder, seed, iters)
     if SETS[which].before and folder.name != BACKBONE:
         cfg.model.backbone.init_cfg = {
@@ -122,7 +84,7 @@ def _train(cfg: Config, which: str, seed: int, folder: Path, iters: int, out: Pa
 
 def _test(cfg: Config, which: str, seed: int, folder: Path, out: Path) -> dict[str, float]:
     """Return the mIoU of the last checkpoint on all datasets of the test loader."""
-    _small(cfg, which, seed, out)
+    make_small(cfg, which, seed, out)
     runner = Runner.from_cfg(quiet(cfg, folder, seed, 100))
     runner.load_checkpoint(_checkpoint(folder))
     found = runner.test()
@@ -134,38 +96,19 @@ def _checkpoint(folder: Path) -> str:
     return (folder / 'last_checkpoint').read_text().strip()
 
 
-def _with_metro(cfg: Config, which: str) -> Config:
-    """Also test the other view whose images get pseudo labels."""
-    if which == 'toyworld':
-        metro = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / 'toyworld_metro.py')
-        cfg.test_dataloader.dataset.datasets.append({'extends': metro.toyworld_metro})
-    return cfg
-
-
-def pool_of(which: str, args: argparse.Namespace, labelled: str) -> list[str]:
-    """Return the folders of the images that a teacher labels."""
-    if labelled == 'target':
-        folders = [SETS[which].target_images]
-    else:
-        folders = _config(SETS[which].student).self_training.images
-    if which == 'toyworld':
-        return [str(args.out / folder) for folder in folders]
-    return [resolve_data_root(folder) for folder in folders]
-
-
 def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled: str,
-          folder: Path, args: argparse.Namespace) -> None:
+          folder: Path, args: argparse.Namespace, portion: float | None = None) -> None:
     """Write a teacher's pseudo labels and the index of their objects."""
     cfg = copy.deepcopy(teacher_cfg)
-    _small(cfg, which, seed, args.out)
+    make_small(cfg, which, seed, args.out)
     model = load_trained(checkpoint, cfg).model
     model.cfg = cfg
-    settings = _config(SETS[which].student).self_training
-    generate_pseudo_labels(model, images_in(pool_of(which, args, labelled)),
+    settings = config_of(SETS[which].student).self_training
+    generate_pseudo_labels(model, images_in(pool_of(which, labelled, args.out)),
                            folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=4,
-                           scales=SETS[which].label_scales, flip=True)
+                           scales=SETS[which].label_scales, flip=True, portion=portion)
     student = student_config(which, ROWS[BEST], folder)
-    _small(student, which, seed, args.out)
+    make_small(student, which, seed, args.out)
     name = f'{SETS[which].name}_pseudo'
     build_centroids(labelled_images(student, 'train', [name]), name, 'train',
                     **settings.centroids).save(folder / 'centroids.npz')
@@ -173,7 +116,7 @@ def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled:
 
 def quality(which: str, labels: Path, args: argparse.Namespace) -> float:
     """Return the mIoU of pseudo labels of the labelled dataset's images, whose truth is there."""
-    images = images_in(pool_of(which, args, 'pool'))
+    images = images_in(pool_of(which, 'pool', args.out))
     made, counts = PseudoLabelFolder(labels / 'pseudo_labels'), []
     classes = made.read_manifest()['classes']
     for i, image in enumerate(images.images):
@@ -186,26 +129,10 @@ def quality(which: str, labels: Path, args: argparse.Namespace) -> float:
     return 100 * score_dataset(counts, classes).mean()
 
 
-def student_config(which: str, row: Row, labels: Path) -> Config:
-    """Return the config of a row with the labels and objects in a folder."""
-    data = SETS[which]
-    cfg = _config(data.student)
-    pseudo = f'{data.name}_pseudo'
-    for datasets in (cfg.model.datasets, cfg.train_dataloader.dataset.datasets):
-        for entry in datasets:
-            if entry.get('name') == pseudo:
-                entry.update(folder=str(labels / 'pseudo_labels'), soft=row.soft)
-    sampler = cfg.train_dataloader.sampler
-    sampler.plan = {'type': 'ratio', 'ratio': {data.name: 1, pseudo: row.ratio}}
-    sampler.centroids = {pseudo: str(labels / 'centroids.npz')} \
-        if row.crops == CENTROIDS else None
-    return cfg
-
-
 def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Namespace) -> dict:
     """Train and test a row."""
-    row, shared = ROWS[name], _shared(which, seed, args.out)
-    teacher_cfg = _config(SETS[which].teacher)
+    row, shared = ROWS[name], shared_folder(which, seed, args.out)
+    teacher_cfg = config_of(SETS[which].teacher)
     iters = round(args.iters * row.length)
     if not row.ratio:
         seconds = _train(copy.deepcopy(teacher_cfg), which, seed, folder, iters, args.out,
@@ -213,11 +140,13 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
         tested = teacher_cfg
     else:
         labels = shared / f'labels_{row.labelled}'
-        if row.taught_by is not None:
+        if row.taught_by != 'teacher' or row.portion:
+            made_by = teacher_cfg if row.taught_by == 'teacher' else student_config(
+                which, ROWS[row.taught_by], labels)
             source = folder_of(which, row.taught_by, seed, args.out)
             labels = folder / 'labels'
-            label(which, seed, student_config(which, ROWS[row.taught_by], shared / 'labels_pool'),
-                  _checkpoint(source), 'pool', labels, args)
+            label(which, seed, made_by, _checkpoint(source), row.labelled, labels, args,
+                  row.portion)
         cfg = tested = student_config(which, row, labels)
         cfg = copy.deepcopy(cfg)
         if row.schedule is not None:
@@ -242,7 +171,7 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
             seconds += _train(cfg, which, seed, folder, iters, args.out)
         else:
             seconds = _train(cfg, which, seed, folder, iters, args.out)
-    scores = _test(_with_metro(copy.deepcopy(tested), which), which, seed, folder, args.out)
+    scores = _test(with_metro(copy.deepcopy(tested), which), which, seed, folder, args.out)
     if name == 'teacher':
         for labelled in ('pool', 'target'):
             label(which, seed, teacher_cfg, _checkpoint(folder), labelled,
@@ -255,7 +184,7 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
 
 def train_backbone(which: str, seed: int, folder: Path, args: argparse.Namespace) -> dict:
     """Train what the backbones of all rows begin with, on other datasets."""
-    cfg = _config(SETS[which].teacher)
+    cfg = config_of(SETS[which].teacher)
     base = ROOT / 'configs' / '_base_' / 'datasets'
     entries = [Config.fromfile(base / f'{name}.py')[name] for name in SETS[which].before]
     for part in (cfg.model, *(cfg[f'{kind}_dataloader'].dataset
@@ -271,7 +200,7 @@ def finetune(which: str, start: str, shots: int | None, seed: int, folder: Path,
              args: argparse.Namespace) -> dict:
     """Fine-tune on few images of the new domain, from a row's network or without."""
     data = SETS[which]
-    cfg = _config(data.teacher)
+    cfg = config_of(data.teacher)
     base = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / f'{data.target_file}.py')
     entry = {'extends': base[data.target_file]}
     if which == 'toyworld':
@@ -328,10 +257,10 @@ def prepare(which: str, seeds: Sequence[int], out: Path) -> None:
         return
     init_default_scope('mmseg')
     data = SETS[which]
-    maps = LabelMaps(whole_split(_config(data.teacher), data.name), data.name)
+    maps = LabelMaps(whole_split(config_of(data.teacher), data.name), data.name)
     for seed in seeds:
         chosen = choose_fraction(len(maps), SHARE, seed)
-        write_subset(_shared(which, seed, out) / 'labelled.txt', data.name, 'train',
+        write_subset(shared_folder(which, seed, out) / 'labelled.txt', data.name, 'train',
                      [maps.name(i) for i in chosen])
 
 
@@ -394,14 +323,12 @@ def main() -> None:
     args.iters = args.iters or SETS[args.set].iters
     prepare(args.set, args.seeds, args.out)
     options = ['--out', str(args.out), '--iters', str(args.iters)]
-    last = [name for name in ROWS if ROWS[name].taught_by]
-    first = [name for name in ROWS if name != 'teacher' and name not in last]
-    for names in ([BACKBONE] * bool(SETS[args.set].before), ['teacher'], first,
-                  [*last, *few_shot_runs(args.set)]):
-        # What each needs was made by those before.
-        seeds = [0] if BACKBONE in names else args.seeds
-        launch_all([(args.set, name, seed) for name in names for seed in seeds], args.jobs,
-                   lambda run: launch(__file__, run, folder_of(*run, args.out), options))
+    runs = [(args.set, name, seed) for name in [*ROWS, *few_shot_runs(args.set)]
+            for seed in args.seeds]
+    if SETS[args.set].before:
+        runs.insert(0, (args.set, BACKBONE, 0))
+    launch_all(runs, args.jobs,
+               lambda run: launch(__file__, run, folder_of(*run, args.out), options), needs)
     print(report(args.set, args.seeds, args.out))
 
 

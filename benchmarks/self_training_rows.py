@@ -58,8 +58,10 @@ class Row(NamedTuple):
     schedule: str | None = None
     #: Share of the run that is pretraining on pseudo labels alone.
     pretrain: float = 0.0
-    #: The teacher of its pseudo labels: the row of another student.
-    taught_by: str | None = None
+    #: The teacher of its pseudo labels, or the row of another student.
+    taught_by: str = 'teacher'
+    #: Share of the pixels of each class that have labels, the most confident ones.
+    portion: float | None = None
     #: What is labelled: ``pool``, or the images of the new domain.
     labelled: str = 'pool'
     #: Iterations in those of the teacher.
@@ -71,6 +73,7 @@ class Row(NamedTuple):
 STUDENTS = {f'student 1:{k}, crops {crops}': Row(k, crops)
             for k in (1, 3, 7) for crops in (RANDOM, CENTROIDS)}
 BEST = f'student 1:3, crops {CENTROIDS}'
+SURE = f'the surest half of each class, 1:3, crops {CENTROIDS}'
 PRETRAINED = 'pretrained on pseudo labels, then fine-tuned'
 ROWS = {
     'teacher': Row(),
@@ -82,6 +85,7 @@ ROWS = {
     'second loop, 1:3': Row(3, taught_by=BEST),
     f'{BEST}, twice as long': Row(3, length=2.0),
     f'{PRETRAINED}, twice as long': Row(3, pretrain=0.75, length=2.0),
+    f'{SURE}, twice as long': Row(3, portion=0.5, length=2.0),
     **{f'{kind}, 1:3': Row(3, schedule=kind)
        for kind in ('coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+')},
     'student of the new domain': Row(3, labelled='target'),
@@ -93,7 +97,8 @@ TABLES = {
     'Soft labels, pretraining, a second loop (Tables 7 to 9)': [
         'teacher', BEST, 'soft labels, 1:3', PRETRAINED, 'second loop, 1:3'],
     'Twice as long (Table 2)': [
-        'real labels taken twice', f'{BEST}, twice as long', f'{PRETRAINED}, twice as long'],
+        'real labels taken twice', f'{BEST}, twice as long', f'{SURE}, twice as long',
+        f'{PRETRAINED}, twice as long'],
     'Fast schedules (Table 4)': [BEST, *(f'{kind}, 1:3' for kind in (
         'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
 #: What fine-tuning on the new domain begins with.
@@ -103,3 +108,18 @@ STARTS = ('no teacher', 'teacher', 'student of the new domain')
 def few_shot_runs(which: str) -> list[str]:
     """Return the names of the runs of fine-tuning."""
     return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SETS[which].shots]
+
+
+def needs(run: tuple[str, str, int]) -> list[tuple[str, str, int]]:
+    """Return the runs whose networks or labels a run (set, name, seed) begins with."""
+    which, name, seed = run
+    if name == BACKBONE:
+        return []
+    found = [(which, BACKBONE, 0)] if SETS[which].before else []
+    if name not in ROWS:
+        start = name.split('|')[1]
+        return found if start == 'no teacher' else [*found, (which, start, seed)]
+    row = ROWS[name]
+    if row.ratio:
+        found.append((which, row.taught_by, seed))
+    return found

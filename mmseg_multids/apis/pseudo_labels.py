@@ -19,6 +19,7 @@ from mmengine.dist import barrier, get_rank, get_world_size
 
 from ..datasets.pseudo_folder import FORMAT, PseudoLabelFolder, label_name
 from ..models import MultiDatasetSegmentor
+from ..processes import on_rank_0
 from ..visualization.pseudo_labels import draw_pseudo_labels
 from .pseudo_images import ImageList, images_in
 from .pseudo_statistics import collect_statistics, lowest_levels
@@ -128,7 +129,7 @@ def generate_pseudo_labels(
                      'complete': images.dataset if complete else None},
         'image_root': images.root, 'images': list(images.images)}
     model.eval()
-    alone(lambda: folder.begin(manifest))
+    on_rank_0(lambda: folder.begin(manifest))
     gpus = torch.cuda.device_count() if next(model.parameters()).is_cuda else 0
     mine = range(get_rank(), len(images), get_world_size())
     said = say if get_rank() == 0 else None
@@ -139,12 +140,12 @@ def generate_pseudo_labels(
         share_out(work, [i for i in mine if not work.done(i)], processes, gpus, said)
     barrier()
     if portions is not None:
-        lowest = alone(lambda: _choose(folder, images, [portions[c] for c in space.classes]))
+        lowest = on_rank_0(lambda: _choose(folder, images, [portions[c] for c in space.classes]))
         select = SelectPixels(folder, images, space.num_classes, manifest['ignore_index'], lowest)
         left = [i for i in mine if not select.done(i)]
         share_out(select, left, processes if len(left) > _FEW else 1, 0, said)
         barrier()
-    alone(lambda: _finish(folder, images, manifest))
+    on_rank_0(lambda: _finish(folder, images, manifest))
     with open(folder.path / 'statistics.json', encoding='utf-8') as file:
         return PseudoLabels(folder.path, json.load(file), folder.read_failed())
 
@@ -178,22 +179,6 @@ def sha256_of(path: str | os.PathLike) -> str:
 def _plain(part):
     """Return a part of a config as JSON has it."""
     return json.loads(json.dumps(part, default=str))
-
-
-def alone(function: Callable):
-    """Call in the first process, while the others wait; all get what it returned or raised."""
-    found: list = [None, None]
-    if get_rank() == 0:
-        try:
-            found[0] = function()
-        except Exception as error:  # whatever it is: the others must not wait for ever
-            found[1] = error
-    if get_world_size() > 1:
-        # A GPU's group sends objects over the GPU, which is there where it is used.
-        torch.distributed.broadcast_object_list(found, src=0)
-    if found[1] is not None:
-        raise found[1]
-    return found[0]
 
 
 class _sendable:  # noqa: N801 (a context manager)

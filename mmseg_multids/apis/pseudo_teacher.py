@@ -115,8 +115,8 @@ class Teacher:
                                      'flip_direction': 'horizontal' if flip else None})
                 if self.images_of is not None:
                     sample.set_metainfo({'dataset': self.images_of})
-                version = self.model.test_step(pseudo_collate([data]))
-                total = total + average.merge_preds([version])[0].seg_logits.data
+                version, = self.model.test_step(pseudo_collate([data]))
+                total = total + average.scores(version)
         return total / len(self._versions)
 
 

@@ -205,9 +205,10 @@ def top_scores(scores: Tensor, count: int,
         scores[~torch.from_numpy(among).to(scores.device)] = -1
     ids, values = [], []
     for place in range(count):
-        best = scores.argmax(dim=0, keepdim=True)
+        # On a CPU in a half to a quarter of the time of `argmax`.
+        value, best = scores.max(dim=0, keepdim=True)
         ids.append(best)
-        values.append(scores.gather(0, best))
+        values.append(value)
         if place < count - 1:
             scores = scores.scatter(0, best, -2)
     return torch.cat(ids).cpu().numpy(), torch.cat(values).cpu().numpy()

@@ -17,8 +17,9 @@ from mmengine.dist import get_rank
 from ..datasets.centroids import CentroidIndex
 from ..datasets.pseudo_folder import PseudoLabelFolder
 from ..label_spaces.json_files import read_json
+from ..processes import on_rank_0
 from .build_centroids import build_centroids, format_centroids, labelled_images
-from .pseudo_labels import alone, generate_pseudo_labels, sha256_of
+from .pseudo_labels import generate_pseudo_labels, sha256_of
 from .pseudo_statistics import format_statistics, why_nothing
 from .self_training_settings import SelfTrainingSettings
 from .trained import build_segmentor, load_trained
@@ -109,7 +110,7 @@ class SelfTraining:
             student = self.settings.student_config(folder)
             if self.settings.has_crops:
                 with self._named(f'centroids {loop}'):
-                    found = alone(partial(self._find_objects, student, folder, made_of))
+                    found = on_rank_0(partial(self._find_objects, student, folder, made_of))
                 made_of['centroids'] = found
             teacher, cfg = self._train(name, student, folder / 'student', made_of), student
             if self.settings.finetune_cfg is not None:
@@ -132,7 +133,7 @@ class SelfTraining:
             [sha256_of(checkpoint), settings.labels, settings.entry.get('labels_of'), images.root,
              images.images, plain.get('model'), plain.get('test_pipeline')],
             sort_keys=True, default=str).encode('utf-8', 'surrogateescape')).hexdigest()
-        if alone(lambda: self._is_labelled(loop, asked)):
+        if on_rank_0(lambda: self._is_labelled(loop, asked)):
             self.say(f'pseudo labels {loop}: done before ({len(images)} images)')
         else:
             self.say(f'pseudo labels {loop}: {len(images)} images by {checkpoint}')
@@ -151,7 +152,7 @@ class SelfTraining:
                                  f'{folder / "failed.json"}')
             if not found.statistics['labelled']:
                 raise ValueError(why_nothing(found.statistics))
-            alone(lambda: write_json(folder / FINISHED, {'asked': asked}))
+            on_rank_0(lambda: write_json(folder / FINISHED, {'asked': asked}))
         failed = PseudoLabelFolder(folder).read_failed()
         if failed:
             self.unreadable[loop] = failed
@@ -207,7 +208,7 @@ class SelfTraining:
         with self._named(name):
             asked = {'config': what_matters(cfg, self.root), **(made_of or {})}
             self.stages.append(train_stage(name, cfg, folder, asked, self.say))
-            alone(self._summarize)
+            on_rank_0(self._summarize)
         return self.stages[-1].checkpoint
 
     def _summarize(self) -> None:

@@ -22,8 +22,8 @@ from ..datasets.metainfo import whole_entry
 from ..datasets.plans import build_plan, crop_sizes_of, refuse_unknown
 from ..files import replacing
 from ..label_spaces.json_files import read_json
+from ..processes import on_rank_0
 from .launch import prepare_cpu_distributed
-from .pseudo_labels import alone
 from .trained import build_segmentor, read_checkpoint
 
 #: What a stage was asked to do, written when it begins.
@@ -87,7 +87,7 @@ def train_stage(name: str, cfg: Config, folder: Path, asked: dict,
         ValueError: The folder has the checkpoint of something else; the difference is named.
         FileNotFoundError: The checkpoint of a finished stage is missing.
     """
-    stored, last = alone(lambda: _begin(name, folder, asked))
+    stored, last = on_rank_0(lambda: _begin(name, folder, asked))
     if stored is not None:
         stage = Stage(name, str(folder / stored['checkpoint']), _from_json(stored['metrics']),
                       stored['seconds'])
@@ -109,7 +109,7 @@ def train_stage(name: str, cfg: Config, folder: Path, asked: dict,
         seconds = max(seconds, float(times.data[0].sum()))  # with those before it was stopped
     metrics = {key: float(value) for key, value in (watch.metrics or {}).items()
                if isinstance(value, (int, float)) or getattr(value, 'ndim', None) == 0}
-    stage = alone(lambda: _finish(name, runner, folder, metrics, seconds))
+    stage = on_rank_0(lambda: _finish(name, runner, folder, metrics, seconds))
     say(f'{name}: {say_metrics(metrics)}')
     return stage
 

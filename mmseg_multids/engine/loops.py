@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, broadcast_object_list, get_rank, get_world_size
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
@@ -18,6 +18,7 @@ from ..datasets.batch_sampler import CropScheduleBatchSampler
 from ..datasets.randomness import mix
 from ..datasets.sampler import MultiDatasetSampler
 from ..models.layers.merge import StatisticsMerger
+from ..processes import on_rank_0
 from ..registry import LOOPS
 from .absent_rows import AbsentRows
 
@@ -211,9 +212,7 @@ class MultiDatasetTrainLoop(IterBasedTrainLoop):
 
     def _shared_seed(self) -> int:
         """Return rank 0's seed: ranks have seeds of their own under ``diff_rank_seed``."""
-        seeds: list = [self.runner.seed]
-        broadcast_object_list(seeds)
-        return int(seeds[0])
+        return int(on_rank_0(lambda: self.runner.seed))
 
     def _batches(self):
         """Yield batches for ever, from the current iteration on."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..label_spaces import ClassRelations
 from .figures import save_figure
@@ -22,6 +21,7 @@ def draw_relations(relations: ClassRelations, path: str | os.PathLike) -> None:
         relations: What to draw.
         path: File to write: .png, .pdf or .svg.
     """
+    from matplotlib.figure import Figure
     space = relations.label_space
     heights = [space.space(d).num_classes for d in space.datasets]
     figure = Figure(figsize=(_CELL * space.num_nodes + 3.2, _CELL * sum(heights) + 0.9

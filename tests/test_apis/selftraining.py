@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
 from mmseg_multids.apis.self_training import SelfTraining
+from mmseg_multids.datasets.pseudo_folder import PseudoLabelFolder
 from mmseg_multids.datasets.toyworld.disk import write_view
 
 from ..test_models.toy import NORM
@@ -79,3 +82,28 @@ def begun(cfg: Config, work_dir: Path, teacher=None, **options) -> SelfTraining:
     """The stages in a folder."""
     cfg.work_dir = str(work_dir)
     return SelfTraining(cfg, teacher, **{'say': lambda _: None, **options})
+
+
+def state(path) -> dict:
+    return torch.load(path, map_location='cpu', weights_only=False)['state_dict']
+
+
+def assert_same_weights(one, other):
+    first, second = state(one), state(other)
+    assert list(first) == list(second)
+    for key in first:
+        assert torch.equal(first[key], second[key]), key
+
+
+def times(folder: Path) -> dict:
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob('*')
+            if path.is_file() and path.name != 'self_training.json'}
+
+
+def scalars(folder: Path) -> list[dict]:
+    path, = folder.rglob('scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def manifest(folder: Path) -> dict:
+    return PseudoLabelFolder(folder / 'pseudo_labels').read_manifest()

@@ -27,7 +27,7 @@ from ...label_spaces.merging import (
 )
 from ...label_spaces.text_features import text_similarities
 from ...models import GNNLabelMapper, MapperPhase
-from ...models.label_mapper import on_rank_0
+from ...processes import on_rank_0
 from ...registry import HOOKS
 from ..runner_parts import optimizers_of, plain_model, share_buffers
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TypeVar, Union
+from typing import Union
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.dist import broadcast, broadcast_object_list, is_main_process
+from mmengine.dist import broadcast
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from ...label_spaces.pruning import kept_links
 from ...label_spaces.text_features import class_features
 from ...label_spaces.transport import solve_mapping
 from ...label_spaces.unify import node_names
+from ...processes import on_rank_0
 from ...registry import MODELS
 from ..classifiers import LinearNodeClassifier
 from ..context import UNIFIED
@@ -45,24 +46,8 @@ class MapperPhase(IntEnum):
     FINAL = 3
 
 
-T = TypeVar('T')
-
 #: Bytes that a node's given name may have; a buffer of fixed size is part of every checkpoint.
 _NAME_BYTES = 96
-
-
-def on_rank_0(work: Callable[[], T]) -> T:
-    """Let one process decide for all; where it fails, all do, instead of waiting for it."""
-    found: list = [None, None]
-    if is_main_process():
-        try:
-            found[0] = work()
-        except Exception as error:
-            found[1] = error
-    broadcast_object_list(found)
-    if found[1] is not None:
-        raise found[1]
-    return found[0]
 
 
 @MODELS.register_module()

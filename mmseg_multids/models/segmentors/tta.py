@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.structures import PixelData
 from mmseg.models.segmentors.seg_tta import SegTTAModel
 from mmseg.structures import SegDataSample
+from torch import Tensor
 
 from ...registry import MODELS
 
@@ -20,6 +21,10 @@ class MultiDatasetTTAModel(SegTTAModel):
         >>> tta_model = dict(type='MultiDatasetTTAModel')
     """
 
+    def scores(self, version: SegDataSample) -> Tensor:
+        """Return the scores of one version of a sample. Shape [K, H, W]."""
+        return self.module.decode_head.scores(version.seg_logits.data)
+
     def merge_preds(self, data_samples_list: list) -> list:
         """Merge the predictions of each sample's augmented versions.
 
@@ -32,8 +37,7 @@ class MultiDatasetTTAModel(SegTTAModel):
         """
         merged = []
         for versions in data_samples_list:
-            scores = sum(self.module.decode_head.scores(v.seg_logits.data) for v in versions)
-            scores = scores / len(versions)
+            scores = sum(map(self.scores, versions)) / len(versions)
             result = SegDataSample(metainfo={
                 key: value for key, value in versions[0].metainfo.items()
                 if key not in ('flip', 'flip_direction')})
