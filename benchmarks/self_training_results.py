@@ -47,8 +47,8 @@ from self_training_rows import (
     STARTS,
     TABLES,
     WRITTEN,
-    few_shot_runs,
     needs,
+    runs_of,
 )
 from uniseg_results import cell
 
@@ -97,7 +97,8 @@ def _checkpoint(folder: Path) -> str:
 
 
 def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled: str,
-          folder: Path, args: argparse.Namespace, portion: float | None = None) -> None:
+          folder: Path, args: argparse.Namespace, soft: int = 0,
+          portion: float | None = None) -> None:
     """Write a teacher's pseudo labels and the index of their objects."""
     cfg = copy.deepcopy(teacher_cfg)
     make_small(cfg, which, seed, args.out)
@@ -105,7 +106,7 @@ def label(which: str, seed: int, teacher_cfg: Config, checkpoint: str, labelled:
     model.cfg = cfg
     settings = config_of(SETS[which].student).self_training
     generate_pseudo_labels(model, images_in(pool_of(which, labelled, args.out)),
-                           folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=4,
+                           folder / 'pseudo_labels', checkpoint, SETS[which].name, soft=soft,
                            scales=SETS[which].label_scales, flip=True, portion=portion)
     student = student_config(which, ROWS[BEST], folder)
     make_small(student, which, seed, args.out)
@@ -146,7 +147,7 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
             source = folder_of(which, row.taught_by, seed, args.out)
             labels = folder / 'labels'
             label(which, seed, made_by, _checkpoint(source), row.labelled, labels, args,
-                  row.portion)
+                  portion=row.portion)
         cfg = tested = student_config(which, row, labels)
         cfg = copy.deepcopy(cfg)
         if row.schedule is not None:
@@ -173,9 +174,9 @@ def train_row(which: str, name: str, seed: int, folder: Path, args: argparse.Nam
             seconds = _train(cfg, which, seed, folder, iters, args.out)
     scores = _test(with_metro(copy.deepcopy(tested), which), which, seed, folder, args.out)
     if name == 'teacher':
-        for labelled in ('pool', 'target'):
+        for labelled, soft in (('pool', 4), ('target', 0)):
             label(which, seed, teacher_cfg, _checkpoint(folder), labelled,
-                  shared / f'labels_{labelled}', args)
+                  shared / f'labels_{labelled}', args, soft)
     found = {'mIoU': scores, 'training seconds': seconds}
     if name == 'teacher':
         found['pseudo labels'] = quality(which, shared / 'labels_pool', args)
@@ -270,7 +271,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         return [json.loads((folder_of(which, name, seed, out) / 'scores.json').read_text())
                 for seed in seeds]
 
-    blocks, seconds = [], 0.0
+    blocks = []
     for title, rows in TABLES.items():
         columns = list(results(rows[0])[0]['mIoU'])
         timed = 'schedules' in title
@@ -296,8 +297,8 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
                  for shots in shown]
         lines.append(f'| {start} | ' + ' | '.join(cells) + ' |')
     blocks.append('\n'.join(lines))
-    for name in [*ROWS, *few_shot_runs(which)]:
-        seconds += sum(r['seconds'] for r in results(name))
+    folders = [folder_of(*run, out) for run in runs_of(which, seeds)]
+    seconds = sum(json.loads((f / 'scores.json').read_text())['seconds'] for f in folders)
     labels = cell([r['pseudo labels'] for r in results('teacher')])
     blocks.append(f'Pseudo labels of {SETS[which].name} against the truth: mIoU {labels}.')
     return '\n\n'.join([*blocks, f'{seconds / 60:.0f} minutes of one core in all.'])
@@ -323,11 +324,7 @@ def main() -> None:
     args.iters = args.iters or SETS[args.set].iters
     prepare(args.set, args.seeds, args.out)
     options = ['--out', str(args.out), '--iters', str(args.iters)]
-    runs = [(args.set, name, seed) for name in [*ROWS, *few_shot_runs(args.set)]
-            for seed in args.seeds]
-    if SETS[args.set].before:
-        runs.insert(0, (args.set, BACKBONE, 0))
-    launch_all(runs, args.jobs,
+    launch_all(runs_of(args.set, args.seeds), args.jobs,
                lambda run: launch(__file__, run, folder_of(*run, args.out), options), needs)
     print(report(args.set, args.seeds, args.out))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -105,13 +106,19 @@ TABLES = {
 STARTS = ('no teacher', 'teacher', 'student of the new domain')
 
 
-def few_shot_runs(which: str) -> list[str]:
-    """Return the names of the runs of fine-tuning."""
-    return [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SETS[which].shots]
+#: Set, name and seed of what one process trains.
+Run = tuple[str, str, int]
 
 
-def needs(run: tuple[str, str, int]) -> list[tuple[str, str, int]]:
-    """Return the runs whose networks or labels a run (set, name, seed) begins with."""
+def runs_of(which: str, seeds: Sequence[int]) -> list[Run]:
+    """Return all runs of a set, those first that others need."""
+    few = [f'few|{start}|{shots or "all"}' for start in STARTS for shots in SETS[which].shots]
+    backbone = [(which, BACKBONE, 0)] if SETS[which].before else []
+    return [*backbone, *((which, name, seed) for name in [*ROWS, *few] for seed in seeds)]
+
+
+def needs(run: Run) -> list[Run]:
+    """Return the runs whose networks or labels a run begins with."""
     which, name, seed = run
     if name == BACKBONE:
         return []
