@@ -278,7 +278,7 @@ def report(which: str, seeds: Sequence[int], out: Path) -> str:
         head = [f'{key.rpartition("/")[0]} mIoU' for key in columns] + ['seconds'] * timed
         lines = [f'#### {title}', '', '| | ' + ' | '.join(head) + ' |',
                  '|---' * (len(head) + 1) + '|']
-        for row in rows:
+        for row in (row for row in rows if row not in SETS[which].without):
             found = results(row)
             cells = [cell([r['mIoU'][key] for r in found]) for key in columns]
             if timed:
