@@ -106,8 +106,6 @@ TABLES = {
         'coarse2fine', 'fine2coarse', 'coarse2fine+', 'fine2coarse+'))]}
 #: What fine-tuning on the new domain begins with.
 STARTS = ('no teacher', 'teacher', 'student of the new domain')
-
-
 #: Set, name and seed of what one process trains.
 Run = tuple[str, str, int]
 

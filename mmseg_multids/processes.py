@@ -13,7 +13,8 @@ T = TypeVar('T')
 def on_rank_0(work: Callable[[], T]) -> T:
     """Let the first process do something while the others wait; all get what it returned.
 
-    What it raises, whatever that is, is raised in all: they would wait for ever.
+    What it raises, whatever that is, is raised in all; the others would wait for ever otherwise.
+    Results and errors are pickled; with NCCL they go over the GPU that each process has set.
     """
     found: list = [None, None]
     if is_main_process():

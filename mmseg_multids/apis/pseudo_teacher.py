@@ -17,7 +17,6 @@ from torch import Tensor
 from ..label_spaces import LabelSpace
 from ..models import UNIFIED, MultiDatasetSegmentor
 from ..models.layers import dsbn_layers
-from ..models.segmentors import MultiDatasetTTAModel
 from .inference import IMAGE_LOADERS, LABEL_LOADERS, read_tested
 
 
@@ -63,7 +62,7 @@ class Teacher:
 
     Zhu et al., section 4.3: "multi-scaled, left-right flipped and overlapping-tiled images", which
     the paper says of its test submission; whether its teachers label so it does not say. The scores
-    are averaged by :class:`MultiDatasetTTAModel`.
+    are averaged as by :class:`MultiDatasetTTAModel`.
 
     Args:
         model: Has ``cfg.test_pipeline``, as a model of ``init_model``.
@@ -102,7 +101,6 @@ class Teacher:
     @torch.no_grad()
     def scores(self, loaded: dict) -> Tensor:
         """Return averaged scores of an image of :meth:`load`. Shape [C, H, W]."""
-        average = MultiDatasetTTAModel(module=self.model)
         total: Tensor | float = 0
         with _tested_as(self.model, self.test_cfg), torch.backends.cudnn.flags(
                 enabled=True, benchmark=False, deterministic=True):
@@ -116,7 +114,7 @@ class Teacher:
                 if self.images_of is not None:
                     sample.set_metainfo({'dataset': self.images_of})
                 version, = self.model.test_step(pseudo_collate([data]))
-                total = total + average.scores(version)
+                total = total + self.model.decode_head.scores(version.seg_logits.data)
         return total / len(self._versions)
 
 

@@ -1,18 +1,20 @@
-"""Runs of self-training that several files look at."""
+"""Teachers, labels and runs of self-training that several files look at."""
 
 import pytest
 import torch
 
+from mmseg_multids.apis.pseudo_labels import generate_pseudo_labels
 from mmseg_multids.apis.trained import build_segmentor
 
-from .selftraining import CITY, begun, place, student, training
+from . import pseudo, selftraining
+from .selftraining import CITY, begun, student, training
 
 
 @pytest.fixture(scope='module')
 def here(tmp_path_factory):
     """Images without labels and the teacher's config."""
     folder = tmp_path_factory.mktemp('self_training')
-    place(folder)
+    selftraining.place(folder)
     return folder
 
 
@@ -37,3 +39,22 @@ def taught(here, teacher):
     """A run with a given teacher, and its student."""
     run = begun(student(here), here / 'taught', teacher)
     return run, run.run()[0]
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder with a teacher, and 6 images in `images`."""
+    folder = tmp_path_factory.mktemp('pseudo')
+    pseudo.teacher(folder)
+    pseudo.write_images(folder / 'images', 6)
+    return folder
+
+
+@pytest.fixture
+def make(place, tmp_path):
+    """Label the images into a folder."""
+    def make(out='out', model=None, images=None, **options):
+        options = {'label_space': 'one', **options}
+        return generate_pseudo_labels(model or pseudo.read(place), images or [place / 'images'],
+                                      tmp_path / out, place / 'model.pth', **options)
+    return make

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mmengine.structures import PixelData
 from mmseg.models.segmentors.seg_tta import SegTTAModel
 from mmseg.structures import SegDataSample
-from torch import Tensor
 
 from ...registry import MODELS
 
@@ -21,10 +20,6 @@ class MultiDatasetTTAModel(SegTTAModel):
         >>> tta_model = dict(type='MultiDatasetTTAModel')
     """
 
-    def scores(self, version: SegDataSample) -> Tensor:
-        """Return the scores of one version of a sample. Shape [K, H, W]."""
-        return self.module.decode_head.scores(version.seg_logits.data)
-
     def merge_preds(self, data_samples_list: list) -> list:
         """Merge the predictions of each sample's augmented versions.
 
@@ -37,7 +32,8 @@ class MultiDatasetTTAModel(SegTTAModel):
         """
         merged = []
         for versions in data_samples_list:
-            scores = sum(map(self.scores, versions)) / len(versions)
+            scores = sum(self.module.decode_head.scores(v.seg_logits.data) for v in versions)
+            scores = scores / len(versions)
             result = SegDataSample(metainfo={
                 key: value for key, value in versions[0].metainfo.items()
                 if key not in ('flip', 'flip_direction')})
